@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# What make shell runs in the guest.
+
+insmod user_session_keyring.ko || echo "the module did not load: see dmesg"
+cat << 'END'
+user_session_keyring is loaded. Things to try:
+  keyctl show @us
+  su alice                             (or bob, or carol)
+  cat /sys/kernel/debug/user_session_keyring/stats
+  echo 0 > /sys/kernel/livepatch/user_session_keyring/enabled
+`exit` ends the guest.
+END
+cd
+exec sh -l

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Modules for the prepared kernels, built from a copy of the sources. To be sourced.
+
+# sync_sources TREE: bring the copy up to date. By content and without times, so that only what
+# changed is built again, and that it is.
+sync_sources() {
+	mkdir -p "$STATE/build/$1"
+	in_root rsync -rlpc --delete --exclude=.git --exclude-from=/mnt/src/.gitignore \
+		/mnt/src/ "/mnt/cache/build/$1/"
+}
+
+# build_module TREE KERNEL DESTINATION [VARIABLE=VALUE...]: every .ko that the sources make for it.
+build_module() {
+	local tree=$1 kernel=$2 destination=$3
+	shift 3
+	sync_sources "$tree"
+	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" "$@" modules
+	mkdir -p "$destination"
+	find "$STATE/build/$tree/rust" "$STATE/build/$tree/kunit" -name '*.ko' -exec cp -t "$destination" {} +
+}
+
+# need_module stock|kunit DESTINATION
+need_module() {
+	stage "module: build for the $1 kernel" locked "build-$1" build_module "$1" "$1" "$2"
+}

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The build root: Debian trixie with every tool in it, and the stock kernel's packages. To be sourced.
+
+PACKAGES=(
+	bc bindgen bison busybox-static codespell cpio dwarves file flex gcc keyutils kmod
+	libc6-dev libelf-dev libkeyutils-dev libssl-dev make perl python3 qemu-system-x86
+	rsync rust-clippy rust-src rustc rustfmt shellcheck xz-utils
+)
+SUITES=(trixie trixie-updates trixie-backports)
+
+# The folder is keyed by all that the root is made from, so that a change makes a new one.
+locate_root() {
+	local key
+	key=$(cat "$SRC/tools/debian-kernel.sh" - <<< "${PACKAGES[*]} ${SUITES[*]} $KERNEL_PIN" | sha256sum)
+	STATE=$USK_CACHE/$KERNEL_SERIES-${key:0:10}
+	ROOT=$STATE/root
+}
+
+# The archive this machine itself uses; the security archive has no kernel of ours.
+default_mirror() {
+	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
+		awk '$2 == "Debian" && $3 == "Debian" { print $1; found = 1; exit }
+		     # Without downloaded lists apt knows no origin, only the address.
+		     $1 ~ /\/debian\/?$/ && !guess { guess = $1 }
+		     END { if (!found && guess) print guess }'
+}
+
+install_mmdebstrap() {
+	local try
+	for try in install refresh; do
+		! command -v mmdebstrap >/dev/null || return 0
+		[[ $try = install ]] || apt-get -qq update || true
+		apt-get -qq -y --no-install-recommends install mmdebstrap || true
+	done
+	command -v mmdebstrap >/dev/null ||
+		die "mmdebstrap is missing and apt-get cannot install it: install the package mmdebstrap by hand"
+}
+
+# mmdebstrap mounts /proc, /sys and /dev in the new root. In a namespace of their own these mounts
+# end with it, whatever ends it.
+make_root() {
+	local suite mirror=$1 partial=$ROOT.partial-$$ log=$RUN/mmdebstrap.log sources=()
+	[[ ! -e $ROOT ]] || return 0
+	for suite in "${SUITES[@]}"; do
+		sources+=("deb $mirror $suite main")
+	done
+	{
+		echo 'Acquire::Retries "2"; Acquire::http::Timeout "30"; Acquire::https::Timeout "30";'
+		apt-config dump | grep '^Acquire::' | grep -Ev '^Acquire::(IndexTargets|Changelogs|Languages|GzipIndexes|Compression)' || true
+		echo 'Acquire::Languages "none"; APT::Install-Recommends "false";'
+	} > "$RUN/apt.conf"
+	if ! unshare --mount --pid --kill-child --mount-proc \
+		mmdebstrap --mode=root --variant=apt --include="$(IFS=,; echo "${PACKAGES[*]}")" \
+		--aptopt="$RUN/apt.conf" --dpkgopt=force-unsafe-io \
+		--dpkgopt=path-exclude=/usr/share/man/* --dpkgopt=path-exclude=/usr/share/locale/* \
+		--customize-hook="chroot \"\$1\" sh -s $KERNEL_SERIES $KERNEL_PIN < '$SRC/tools/debian-kernel.sh'" \
+		"${SUITES[0]}" "$partial" "${sources[@]}" > "$log" 2>&1; then
+		cat "$log"
+		remove "$partial"
+		explain_root_failure "$mirror" "$log"
+		return 1
+	fi
+	cat "$log"
+	mv -T "$partial" "$ROOT"
+}
+
+explain_root_failure() {
+	local mirror=$1 log=$2 refusal missing
+	refusal=$(sed -n 's/^refusal: //p' "$log" | head -n 1)
+	[[ -z $refusal ]] || die "$refusal"
+	if grep -q 'No space left on device' "$log"; then
+		die "no space left under $USK_CACHE: free some, or set USK_CACHE to a folder with room"
+	fi
+	missing=$(sed -n 's/.*Unable to locate package //p' "$log" | head -n 1)
+	[[ -z $missing ]] ||
+		die "the package $missing is not to be had from $mirror: set MIRROR to a complete Debian mirror"
+	if grep -Eq 'Could not (connect|resolve)|Temporary failure|Unable to connect|Connection (failed|timed out|refused)|Failed to fetch' "$log"; then
+		die "cannot fetch packages from $mirror: check the network, or set MIRROR to a Debian mirror within reach"
+	fi
+}
+
+need_root() {
+	local mirror
+	if [[ ! -e $ROOT ]]; then
+		mirror=${MIRROR:-$(default_mirror)}
+		[[ -n $mirror ]] ||
+			die "no Debian mirror in this machine's apt configuration: set MIRROR to the address of one"
+		need_space 9000
+		command -v mmdebstrap >/dev/null || stage "mmdebstrap: install" install_mmdebstrap
+		stage "build root: Debian ${SUITES[0]}, compilers, QEMU, kernel" locked root make_root "$mirror"
+	fi
+	RELEASE=$(< "$ROOT/usr/lib/stock-kernel-release")
+	[[ $RELEASE = "$KERNEL_PIN"+* ]] ||
+		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive, instead of $KERNEL_PIN"
+}
+
+# in_root COMMAND...: run it in the root, with the checkout at /mnt/src (read-only) and the cache at
+# /mnt/cache. Killing this unshare ends all that the command started.
+in_root() {
+	unshare --mount --pid --kill-child bash -euc '
+		root=$1 src=$2 state=$3
+		shift 3
+		mkdir -p "$root/mnt/src" "$root/mnt/cache"
+		mount --bind "$src" "$root/mnt/src"
+		mount -o remount,bind,ro "$root/mnt/src"
+		mount --bind "$state" "$root/mnt/cache"
+		mount -t proc proc "$root/proc"
+		mount --rbind /dev "$root/dev"
+		mount -t tmpfs tmp "$root/tmp"
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
+			TERM="${TERM:-dumb}" "$@"
+	' -- "$ROOT" "$SRC" "$STATE" "$@"
+}
+
+# The name inside the root of a file in the cache.
+inside() {
+	echo "/mnt/cache${1#"$STATE"}"
+}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The only place that starts QEMU. To be sourced.
+#
+# A payload is a folder that the guest sees as /payload, with its command in /payload/run. A guest
+# that did not end with isa-debug-exit has failed, whatever QEMU returns: a panic too returns 0.
+
+# Lines that no sound kernel prints.
+COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|KASAN|UBSAN|KCSAN|general protection|possible recursive|INFO: task|self-detected stall|soft lockup|refcount_t:|list_(add|del) corruption'
+
+kernel_image() {
+	case $1 in
+	stock) echo "/usr/lib/modules/$RELEASE/vmlinuz" ;;
+	kunit) echo /mnt/cache/kunit/arch/x86/boot/bzImage ;;
+	esac
+}
+
+# qemu DIR KERNEL PAYLOAD SECONDS ACCELERATOR [APPEND...]: the second serial port is the standard input
+# and output, the first one, the console, is DIR/console.log.
+qemu() {
+	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 cpu=max signal=on
+	shift 5
+	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
+		die "QEMU is missing from the build root: remove the folder $ROOT and run this again"
+	[[ $accelerator = tcg ]] || cpu=host
+	[[ " $* " != *" usk.shell "* ]] || signal=off
+	mkdir -p "$dir"
+	in_root sh -euc '
+		/mnt/src/tools/guest/initramfs.sh > "$1/initramfs"
+		cp -a "$2" /tmp/payload
+		cd /tmp
+		find payload | cpio --quiet -o -H newc >> "$1/initramfs"
+		shift 2
+		exec "$@"
+	' -- "$(inside "$dir")" "$(inside "$payload")" timeout --foreground -k 5 "$seconds" \
+		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp 2 -m 1G -nic none -display none \
+		-monitor none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-serial "file:$(inside "$dir")/console.log" \
+		-chardev "stdio,id=tty,signal=$signal" -serial chardev:tty \
+		-kernel "$(kernel_image "$kernel")" -initrd "$(inside "$dir")/initramfs" \
+		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic log_buf_len=4M $*"
+}
+
+# Run a guest, its output to the standard output, and how it ended to DIR/status: "ok" or what was wrong.
+vm() {
+	local status=0 complaint
+	qemu "$@" < /dev/null || status=$?
+	rm -f "$1/initramfs"
+	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | tr -d '\r') || true
+	case $status in
+	33) echo "${complaint:+complained: $complaint}" | sed 's/^$/ok/' ;;
+	35 | 37 | 39 | 4[13579] | 5[13579] | 6[13]) echo "failed: its command returned $(((status - 33) / 2))" ;;
+	124 | 137) echo "hung: it did not end within $4 seconds" ;;
+	*) echo "died: it ended without a word (QEMU returned $status)" ;;
+	esac > "$1/status"
+}
+
+# What went wrong in a guest: one line, then the end of its console.
+explain_guest() {
+	local dir=$1
+	echo "error: the guest $(< "$dir/status"); the end of its console follows, look there for the cause" >&2
+	tail -n 25 "$dir/console.log" | tr -d '\r'
+}
+
+# KVM can be there, make a guest, and hang it. Only a guest that came back is a proof; it holds until
+# the machine boots again.
+choose_accelerator() {
+	local boot known payload=$RUN/probe/payload
+	[[ $ACCEL = auto ]] || return 0
+	boot=$(< /proc/sys/kernel/random/boot_id)
+	known=$(cat "$STATE/accelerator" 2>/dev/null) || known=
+	if [[ $known != "$boot "* ]]; then
+		ACCEL=tcg
+		if [[ -w /dev/kvm ]]; then
+			mkdir -p "$payload"
+			ln -s /bin/true "$payload/run"
+			stage "KVM: probe" vm "$RUN/probe" stock "$payload" 10 kvm
+			[[ $(< "$RUN/probe/status") != ok ]] || ACCEL=kvm
+		fi
+		echo "$boot $ACCEL" > "$STATE/accelerator"
+	fi
+	ACCEL=$(cut -d ' ' -f 2 "$STATE/accelerator")
+}
