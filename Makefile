@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+# A kernel built by clang takes modules built by clang.
+LLVM ?= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(KDIR)/include/config/auto.conf && echo 1)
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
+
+# The commands read these from the environment.
+export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER
+
+.PHONY: modules modules_install clean rust-analyzer check-kdir
+.PHONY: run test kunit shell stock check distclean help
+
+modules: check-kdir		## build the module for the kernel of KDIR (the default)
+	$(kbuild) modules
+
+modules_install: check-kdir	## install it below INSTALL_MOD_PATH (default: this machine)
+	$(kbuild) modules_install
+
+clean:				## remove what a build left in this folder
+	$(kbuild) clean
+
+rust-analyzer: check-kdir	## write rust-project.json for rust-analyzer
+	$(kbuild) rust-analyzer
+
+check-kdir:			## say whether the module can be built for KDIR
+	@RUSTC=$(RUSTC) tools/check-kdir.sh $(KDIR)
+
+run:				## show it at work in Debian's stock kernel, in QEMU
+	@tools/run.sh
+
+test:				## run all tests of all kinds
+	@tools/test.sh
+
+kunit:				## run the KUnit suites alone (FILTER=glob: only these)
+	@tools/test.sh kunit
+
+shell:				## a prompt in that kernel, with the module loaded
+	@tools/shell.sh
+
+stock:				## build the module for Debian's stock kernel
+	@tools/stock.sh
+
+check:				## rustfmt, clippy, checkpatch, shellcheck, codespell
+	@tools/check.sh
+
+distclean:			## remove the cache folder's contents
+	@tools/distclean.sh
+
+help:				## this list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18 | sed 's/^/  /'
+	@echo 'Variables:'
+	@echo '  KDIR              the kernel build folder ($(KDIR))'
+	@echo '  KERNEL_SERIES     the series of the stock kernel from trixie-backports (7.3)'
+	@echo '  KERNEL_PIN        its point release, while the archive has it (7.3.4)'
+	@echo '  MIRROR            the Debian mirror (as in the configuration of apt)'
+	@echo '  ACCEL             auto, tcg or kvm (auto: KVM if a guest really boots with it)'
+	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
+	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
