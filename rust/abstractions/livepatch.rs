@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Live patching.
+//!
+//! C header: [`include/linux/livepatch.h`](srctree/include/linux/livepatch.h)
+//!
+//! Reference: <https://docs.kernel.org/livepatch/livepatch.html>
+
+use core::{
+    marker::PhantomPinned,
+    ptr, //
+};
+
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::c_void,
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Release, //
+    },
+    types::Opaque, //
+};
+
+use crate::bindings;
+
+/// Marks the module as a livepatch, which `klp_enable_patch()` insists on.
+///
+/// To be used once, beside `module!`.
+#[doc(alias = "MODULE_INFO")]
+macro_rules! livepatch_modinfo {
+    () => {
+        #[link_section = ".modinfo"]
+        #[used(compiler)]
+        static __LIVEPATCH: [u8; 12] = *b"livepatch=Y\0";
+    };
+}
+pub(crate) use livepatch_modinfo;
+
+/// A function of the kernel and the one that replaces it.
+pub(crate) struct Func {
+    old: &'static CStr,
+    new: *mut c_void,
+}
+
+impl Func {
+    /// Replaces the function called `old` by `new`.
+    ///
+    /// # Safety
+    ///
+    /// `new` must be a function with the very signature, calling convention and contract of `old`.
+    pub(crate) const unsafe fn new(old: &'static CStr, new: *const ()) -> Self {
+        Self {
+            old,
+            new: new.cast_mut().cast(),
+        }
+    }
+}
+
+/// A set of replacements for functions of `vmlinux`, and what they share.
+///
+/// The callbacks are called in process context with `klp_mutex` held, and may sleep. When another
+/// livepatch replaces this one, none of them is called.
+pub(crate) trait Patch: Send + Sync + Sized + 'static {
+    /// The functions that are replaced.
+    const FUNCS: &'static [Func];
+
+    /// Returns where the replacement functions find the patch.
+    fn slot() -> &'static Slot<Self>;
+
+    /// Called when the kernel refuses to enable the patch, to tell what can be done about it.
+    fn refused(error: Error) {
+        let _ = error;
+    }
+
+    /// Called before the first task is switched to the replacement functions.
+    fn pre_patch(&self) -> Result {
+        Ok(())
+    }
+
+    /// Called when all tasks use the replacement functions.
+    fn post_patch(&self) {}
+
+    /// Called before the first task is switched back.
+    fn pre_unpatch(&self) {}
+
+    /// Called when no task uses the replacement functions any longer.
+    fn post_unpatch(&self) {}
+}
+
+/// Where the replacement functions of a patch find what they share.
+///
+/// # Invariants
+///
+/// The pointer is NULL or that of the data of an existing [`Registration`].
+pub(crate) struct Slot<T>(Atomic<*mut T>);
+
+impl<T: Patch> Slot<T> {
+    /// Returns an empty slot, for a `static`.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: The pointer is NULL.
+        Self(Atomic::new(ptr::null_mut()))
+    }
+
+    /// Returns the patch.
+    ///
+    /// # Safety
+    ///
+    /// Only to be called by a replacement function of the patch, or by one of its callbacks. The
+    /// reference must not outlive the call of that function.
+    #[inline]
+    pub(crate) unsafe fn get<'a>(&self) -> &'a T {
+        // SAFETY: Replacement functions are not called before the patch is enabled, which is when
+        // the pointer has been set, and the `Registration` is not dropped as long as a task
+        // executes one: the kernel waits for all tasks to leave them, and then for the module to be
+        // removed.
+        unsafe { &*self.0.load(Acquire) }
+    }
+}
+
+/// What `klp_enable_patch()` reads and then keeps its own state in.
+struct Tables {
+    patch: Opaque<bindings::klp_patch>,
+    // Each terminated by an empty element.
+    objects: Opaque<[bindings::klp_object; 2]>,
+    _funcs: KVec<Opaque<bindings::klp_func>>,
+}
+
+/// An enabled livepatch.
+///
+/// It is disabled through sysfs only, and the module cannot be removed before: the kernel holds a
+/// reference on it.
+///
+/// # Invariants
+///
+/// The patch has been enabled, and the slot of `T` points to `data`.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Registration<T: Patch> {
+    #[pin]
+    data: T,
+    tables: Tables,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: The tables are the kernel's, which protects them by `klp_mutex`.
+unsafe impl<T: Patch> Send for Registration<T> {}
+// SAFETY: As above; `T` is `Sync`.
+unsafe impl<T: Patch> Sync for Registration<T> {}
+
+impl<T: Patch> Registration<T> {
+    /// Enables a livepatch. To be called by a module's `init` only, as its last step.
+    ///
+    /// On success the transition has begun, but need not be over. Sleeps. Returns `EBUSY` if
+    /// another livepatch is in transition, `ENOENT` if a function does not exist, `EINVAL` if its
+    /// name is not unique or a livepatch that is already there is not compatible, and `ENOMEM` if
+    /// memory runs out.
+    #[doc(alias = "klp_enable_patch")]
+    pub(crate) fn new(module: &'static ThisModule, data: T) -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            data,
+            tables: Self::tables(module)?,
+            _pin: PhantomPinned,
+            _: {
+                // SAFETY: All fields are initialised, and pinned.
+                unsafe { Self::enable(this.as_ptr()) }?;
+            },
+        })
+    }
+
+    fn tables(module: &'static ThisModule) -> Result<Tables> {
+        let mut funcs = KVec::with_capacity(T::FUNCS.len() + 1, GFP_KERNEL)?;
+
+        for func in T::FUNCS {
+            funcs.push(
+                Opaque::new(bindings::klp_func {
+                    old_name: func.old.as_char_ptr(),
+                    new_func: func.new,
+                    ..Default::default()
+                }),
+                GFP_KERNEL,
+            )?;
+        }
+        funcs.push(Opaque::new(Default::default()), GFP_KERNEL)?;
+
+        let vmlinux = bindings::klp_object {
+            funcs: funcs.as_mut_ptr().cast(),
+            callbacks: bindings::klp_callbacks {
+                pre_patch: Some(Self::pre_patch),
+                post_patch: Some(Self::post_patch),
+                pre_unpatch: Some(Self::pre_unpatch),
+                post_unpatch: Some(Self::post_unpatch),
+                post_unpatch_enabled: false,
+            },
+            ..Default::default()
+        };
+
+        Ok(Tables {
+            patch: Opaque::new(bindings::klp_patch {
+                mod_: module.as_ptr(),
+                ..Default::default()
+            }),
+            objects: Opaque::new([vmlinux, Default::default()]),
+            _funcs: funcs,
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `this` must be initialised but for what the type invariants say, and stay where it is.
+    unsafe fn enable(this: *mut Self) -> Result {
+        // SAFETY: By the safety requirements `this` is valid.
+        let tables = unsafe { &(*this).tables };
+
+        // SAFETY: The kernel does not know the tables yet, so nobody else accesses them.
+        unsafe { (*tables.patch.get()).objs = tables.objects.get().cast() };
+
+        // INVARIANT: `data` is initialised, and its address is stable.
+        // SAFETY: By the safety requirements `this` is valid.
+        T::slot().0.store(unsafe { &raw mut (*this).data }, Release);
+
+        // SAFETY: The tables are complete, and stay where they are until the module is removed,
+        // which the kernel allows only when it has finished with them. `Func::new` guarantees that
+        // the functions may stand in for each other.
+        to_result(unsafe { bindings::klp_enable_patch(tables.patch.get()) }).inspect_err(|&error| {
+            T::slot().0.store(ptr::null_mut(), Release);
+            T::refused(error);
+        })
+    }
+
+    extern "C" fn pre_patch(_object: *mut bindings::klp_object) -> c_int {
+        from_result(|| {
+            // SAFETY: This is a callback of the patch.
+            unsafe { T::slot().get() }.pre_patch()?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn post_patch(_object: *mut bindings::klp_object) {
+        // SAFETY: This is a callback of the patch.
+        unsafe { T::slot().get() }.post_patch();
+    }
+
+    extern "C" fn pre_unpatch(_object: *mut bindings::klp_object) {
+        // SAFETY: This is a callback of the patch.
+        unsafe { T::slot().get() }.pre_unpatch();
+    }
+
+    extern "C" fn post_unpatch(_object: *mut bindings::klp_object) {
+        // SAFETY: This is a callback of the patch.
+        unsafe { T::slot().get() }.post_unpatch();
+    }
+}
+
+#[pinned_drop]
+impl<T: Patch> PinnedDrop for Registration<T> {
+    /// The patch is no longer enabled: the module would not be removed otherwise.
+    fn drop(self: Pin<&mut Self>) {
+        T::slot().0.store(ptr::null_mut(), Release);
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's record of a UID.
+//!
+//! C header: [`include/linux/sched/user.h`](srctree/include/linux/sched/user.h)
+
+use core::ptr::NonNull;
+
+use kernel::{
+    sync::aref::AlwaysRefCounted,
+    task::Kuid,
+    types::Opaque, //
+};
+
+use crate::bindings;
+
+/// Wraps the kernel's `struct user_struct`.
+///
+/// There is at most one for each kuid at any time. Processes, by their real UID, and the
+/// credentials of open files hold references on it.
+///
+/// # Invariants
+///
+/// Instances of this type are always refcounted, that is, a call to `get_uid` ensures that the
+/// allocation remains valid at least until the matching call to `free_uid`.
+#[repr(transparent)]
+pub(crate) struct User(Opaque<bindings::user_struct>);
+
+// SAFETY:
+// - `free_uid` can be called from any thread.
+// - It is okay to send ownership of `User` across thread boundaries.
+unsafe impl Send for User {}
+
+// SAFETY: Only the UID, which never changes, and the reference count, which is atomic, are used.
+unsafe impl Sync for User {}
+
+impl User {
+    /// Creates a reference to a [`User`] from a valid pointer.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `ptr` is valid and remains valid for the lifetime of the
+    /// returned reference.
+    #[inline]
+    pub(crate) unsafe fn from_ptr<'a>(ptr: *const bindings::user_struct) -> &'a User {
+        // SAFETY: The safety requirements guarantee the validity of the dereference, while the
+        // `User` type being transparent makes the cast ok.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns a raw pointer to the inner `struct user_struct`.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::user_struct {
+        self.0.get()
+    }
+
+    /// Returns the UID that this is the record of.
+    #[inline]
+    pub(crate) fn uid(&self) -> Kuid {
+        // SAFETY: By the type invariant the pointer is valid, and `uid` never changes.
+        Kuid::from_raw(unsafe { (*self.as_ptr()).uid })
+    }
+}
+
+// SAFETY: The type invariants guarantee that `User` is always refcounted.
+unsafe impl AlwaysRefCounted for User {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: The existence of a shared reference means that the refcount is nonzero. This is
+        // all that `get_uid` does.
+        unsafe { bindings::refcount_inc(&raw mut (*self.as_ptr()).__count) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<User>) {
+        // SAFETY: The safety requirements guarantee that the refcount is nonzero.
+        unsafe { bindings::free_uid(obj.cast().as_ptr()) };
+    }
+}

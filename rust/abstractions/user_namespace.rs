@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User namespaces.
+//!
+//! C header: [`include/linux/user_namespace.h`](srctree/include/linux/user_namespace.h)
+
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            atomic_load,
+            atomic_store,
+            Acquire,
+            Release, //
+        },
+    },
+    task::Kuid,
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+use super::{
+    fprobe,
+    keyring::Keyring, //
+};
+use crate::bindings;
+
+/// Identifies a user namespace for the whole uptime of the kernel.
+///
+/// Unlike its address and its inode number, it is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id(u64);
+
+impl Id {
+    /// Returns the number, as `NS_GET_ID` of `ioctl_nsfs(2)` does.
+    #[inline]
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// Wraps the kernel's `struct user_namespace`.
+///
+/// # Invariants
+///
+/// Instances of this type are always refcounted, that is, a call to `get_user_ns` ensures that the
+/// allocation remains valid at least until the matching call to `put_user_ns`.
+#[repr(transparent)]
+pub(crate) struct UserNamespace(Opaque<bindings::user_namespace>);
+
+// SAFETY:
+// - `put_user_ns` can be called from any thread.
+// - It is okay to send ownership of `UserNamespace` across thread boundaries.
+unsafe impl Send for UserNamespace {}
+
+// SAFETY: What changes in it is only accessed atomically, or by C code that takes its locks.
+unsafe impl Sync for UserNamespace {}
+
+impl UserNamespace {
+    /// Creates a reference to a [`UserNamespace`] from a valid pointer.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `ptr` is valid and remains valid for the lifetime of the
+    /// returned reference.
+    #[inline]
+    pub(crate) unsafe fn from_ptr<'a>(ptr: *const bindings::user_namespace) -> &'a UserNamespace {
+        // SAFETY: The safety requirements guarantee the validity of the dereference, while the
+        // `UserNamespace` type being transparent makes the cast ok.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns a raw pointer to the inner `struct user_namespace`.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::user_namespace {
+        self.0.get()
+    }
+
+    /// Returns the identifier of the namespace.
+    #[inline]
+    pub(crate) fn id(&self) -> Id {
+        // SAFETY: The offset is that of `ns.ns_id`, a `u64` that never changes.
+        Id(unsafe {
+            self.as_ptr()
+                .byte_add(bindings::USER_NS_ID_OFFSET)
+                .cast::<u64>()
+                .read()
+        })
+    }
+
+    /// Returns the UID as it is seen in this namespace, or [`None`] if it has no mapping.
+    #[doc(alias = "from_kuid")]
+    #[inline]
+    pub(crate) fn uid(&self, kuid: Kuid) -> Option<u32> {
+        // SAFETY: By the type invariant the pointer is valid.
+        let uid = unsafe { bindings::from_kuid(self.as_ptr(), kuid.into_raw()) };
+
+        (uid != u32::MAX).then_some(uid)
+    }
+
+    /// Returns the UID that owns the namespace.
+    pub(crate) fn owner(&self) -> Kuid {
+        // SAFETY: By the type invariant the pointer is valid, and `owner` never changes.
+        Kuid::from_raw(unsafe { (*self.as_ptr()).owner })
+    }
+
+    /// Returns the keyring that user and user session keyrings are registered in, if there is one
+    /// already.
+    ///
+    /// It is set once, and the namespace holds a reference on it for as long as it exists.
+    #[inline]
+    pub(crate) fn user_keyring_register(&self) -> Option<&Keyring> {
+        // SAFETY: By the type invariant the pointer is valid. The load pairs with the release in
+        // `set_user_keyring_register` or its equivalent in C.
+        let key = unsafe { atomic_load(&raw mut (*self.as_ptr()).user_keyring_register, Acquire) };
+
+        // SAFETY: If it is not NULL, it is a keyring on which the namespace holds a reference.
+        (!key.is_null()).then(|| unsafe { Keyring::from_ptr(key) })
+    }
+
+    /// Takes `keyring_sem` for writing.
+    ///
+    /// It is the outermost lock of all that have to do with user keyrings. Sleeps.
+    pub(crate) fn lock_keyrings(&self) -> KeyringsGuard<'_> {
+        // SAFETY: By the type invariant the pointer is valid.
+        unsafe { bindings::down_write(&raw mut (*self.as_ptr()).keyring_sem) };
+
+        KeyringsGuard {
+            ns: self,
+            _not_send: NotThreadSafe,
+            _ns: PhantomData,
+        }
+    }
+}
+
+// SAFETY: The type invariants guarantee that `UserNamespace` is always refcounted.
+unsafe impl AlwaysRefCounted for UserNamespace {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: The existence of a shared reference means that the refcount is nonzero.
+        unsafe { bindings::get_user_ns(self.as_ptr()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<UserNamespace>) {
+        // SAFETY: The safety requirements guarantee that the refcount is nonzero.
+        unsafe { bindings::put_user_ns(obj.cast().as_ptr()) };
+    }
+}
+
+/// Evidence that `keyring_sem` of a namespace is held for writing.
+#[must_use = "the semaphore is released as soon as the guard is dropped"]
+pub(crate) struct KeyringsGuard<'a> {
+    ns: &'a UserNamespace,
+    // A semaphore is released by the task that took it.
+    _not_send: NotThreadSafe,
+    _ns: PhantomData<&'a UserNamespace>,
+}
+
+impl KeyringsGuard<'_> {
+    /// Makes `keyring` the one that [`UserNamespace::user_keyring_register`] returns.
+    ///
+    /// The namespace takes over the reference. If there is a register already, `keyring` is
+    /// dropped and that one stays.
+    pub(crate) fn set_user_keyring_register(&self, keyring: ARef<Keyring>) -> &Keyring {
+        if let Some(register) = self.ns.user_keyring_register() {
+            return register;
+        }
+
+        let keyring = ARef::into_raw(keyring);
+        // SAFETY: The pointer to the namespace is valid, and nobody else writes the field because
+        // the semaphore is held. The reference is handed over.
+        unsafe {
+            atomic_store(
+                &raw mut (*self.ns.as_ptr()).user_keyring_register,
+                keyring.cast().as_ptr(),
+                Release,
+            )
+        };
+
+        // SAFETY: The namespace now holds the reference for as long as it exists.
+        unsafe { keyring.as_ref() }
+    }
+}
+
+impl Drop for KeyringsGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The guard is evidence that this task holds the semaphore for writing.
+        unsafe { bindings::up_write(&raw mut (*self.ns.as_ptr()).keyring_sem) };
+    }
+}
+
+/// `key_free_user_ns()`, through which every user namespace goes when it is freed.
+pub(crate) struct KeyFreeUserNs;
+
+// SAFETY: The function takes a valid pointer to a `struct user_namespace` as its only argument.
+unsafe impl fprobe::Function for KeyFreeUserNs {
+    const SYMBOL: &'static CStr = c"key_free_user_ns";
+
+    type Argument<'a> = &'a UserNamespace;
+
+    fn argument<'a>(registers: &'a fprobe::Registers<'a>) -> Option<&'a UserNamespace> {
+        let ns = ptr::with_exposed_provenance(registers.argument(0));
+
+        // SAFETY: The namespace is valid until the function returns.
+        Some(unsafe { UserNamespace::from_ptr(ns) })
+    }
+}
+
+/// Returns the initial user namespace.
+pub(crate) fn init() -> &'static UserNamespace {
+    // SAFETY: `init_user_ns` is a static of the kernel.
+    unsafe { UserNamespace::from_ptr(ptr::addr_of!(bindings::init_user_ns)) }
+}

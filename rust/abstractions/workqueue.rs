@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work queues of one's own: what [`kernel::workqueue`] leaves out.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    prelude::*,
+    workqueue::Queue, //
+};
+
+use crate::bindings;
+
+/// An unbound work queue that is destroyed when it is dropped.
+///
+/// Unlike with the queues that the kernel shares among all, dropping it makes sure that no work
+/// item of it is executed any longer, so that the code of the items may go away.
+///
+/// # Invariants
+///
+/// The pointer is that of a work queue that this instance owns.
+pub(crate) struct OwnedQueue(NonNull<bindings::workqueue_struct>);
+
+// SAFETY: Work queues can be used and destroyed from any thread.
+unsafe impl Send for OwnedQueue {}
+// SAFETY: Accesses to work queues are thread-safe.
+unsafe impl Sync for OwnedQueue {}
+
+impl OwnedQueue {
+    /// Allocates a work queue.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out.
+    #[doc(alias = "alloc_workqueue")]
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
+        // SAFETY: The name is a valid C string.
+        let queue = unsafe { bindings::alloc_workqueue(name.as_char_ptr()) };
+
+        // INVARIANT: We just allocated it.
+        NonNull::new(queue).map(Self).ok_or(ENOMEM)
+    }
+}
+
+impl Deref for OwnedQueue {
+    type Target = Queue;
+
+    #[inline]
+    fn deref(&self) -> &Queue {
+        // SAFETY: By the type invariant the pointer is valid for as long as `self` is.
+        unsafe { Queue::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for OwnedQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant we own the queue. It is drained first.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
+    }
+}

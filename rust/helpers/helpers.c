@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros of C headers, made callable from Rust. In one
+ * object, sorted alphabetically, as rust/helpers/helpers.c of the kernel does.
+ */
+
+#include "helpers.h"
+
+#include "counters.c"
+#include "cred.c"
+#include "ftrace.c"
+#include "table.c"
+#include "user_namespace.c"
+#include "workqueue.c"

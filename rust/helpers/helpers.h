@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C helpers, as bindgen reads them. Only for inline functions, macros and
+ * what Rust cannot declare yet (per-CPU variables).
+ */
+
+#ifndef USK_HELPERS_H
+#define USK_HELPERS_H
+
+#include <linux/cred.h>
+#include <linux/ftrace.h>
+#include <linux/rhashtable.h>
+#include <linux/types.h>
+#include <linux/user_namespace.h>
+#include <linux/workqueue.h>
+
+/* What each node of a table begins with. */
+struct rust_helper_node {
+	struct rhash_head head;
+	u64 key[2];
+};
+
+void rust_helper_counter_inc(unsigned int counter);
+u64 rust_helper_counter_sum(unsigned int counter);
+
+const struct cred *rust_helper_kernel_cred(void);
+const struct cred *rust_helper_override_creds(const struct cred *cred);
+const struct cred *rust_helper_revert_creds(const struct cred *cred);
+
+unsigned long rust_helper_ftrace_regs_get_argument(struct ftrace_regs *regs,
+						   unsigned int n);
+
+int rust_helper_table_init(struct rhashtable *ht);
+int rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head);
+struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
+					    const u64 *key);
+int rust_helper_table_remove(struct rhashtable *ht, struct rhash_head *head);
+
+struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);
+void rust_helper_put_user_ns(struct user_namespace *ns);
+
+struct workqueue_struct *rust_helper_alloc_workqueue(const char *name);
+
+#endif /* USK_HELPERS_H */

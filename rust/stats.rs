@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happened so far, for people to read and for tests to tell who answered.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    debugfs,
+    fmt,
+    sync::Arc, //
+};
+
+use crate::{
+    abstractions::counters::Event as _,
+    record::Records, //
+};
+
+/// Something that the resolver did.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Event {
+    /// A look-up was answered by the lock-free path.
+    Hit,
+    /// A look-up took the slow path.
+    Miss,
+    /// A pair of keyrings was created, at least one of the two.
+    Creation,
+    /// A pair of keyrings was found in the register, and put on record.
+    Adoption,
+    /// A look-up was answered with an errno.
+    Error,
+    /// A look-up under RCU was answered from a record.
+    RcuHit,
+    /// A look-up under RCU was answered by a search of the register.
+    RcuMiss,
+}
+
+impl From<Event> for u32 {
+    #[inline]
+    fn from(event: Event) -> u32 {
+        event as u32
+    }
+}
+
+impl crate::abstractions::counters::Event for Event {}
+
+const NAMES: [(&str, Event); 7] = [
+    ("hits", Event::Hit),
+    ("misses", Event::Miss),
+    ("creations", Event::Creation),
+    ("adoptions", Event::Adoption),
+    ("errors", Event::Error),
+    ("rcu_hits", Event::RcuHit),
+    ("rcu_misses", Event::RcuMiss),
+];
+
+/// The contents of `stats` in debugfs: a name and a number in each line.
+pub(crate) struct Stats(pub(crate) Arc<Records>);
+
+impl debugfs::Writer for Stats {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, event) in NAMES {
+            writeln!(f, "{name} {}", event.total())?;
+        }
+        writeln!(f, "records {}", self.0.len())
+    }
+}

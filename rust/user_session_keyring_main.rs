@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The user session keyring, hung off the UID record.
+//!
+//! A livepatch that answers look-ups of the user session keyring and the user keyring from a record
+//! beside the kernel's `struct user_struct`.
+//!
+//! C source: [`security/keys/process_keys.c`](srctree/security/keys/process_keys.c)
+//!
+//! Reference: `user-session-keyring(7)`
+
+#![crate_name = "user_session_keyring"]
+
+use kernel::{
+    debugfs,
+    prelude::*, //
+};
+
+use crate::{
+    abstractions::{
+        fprobe,
+        livepatch, //
+    },
+    record::{
+        NamespaceFreed,
+        Records, //
+    },
+    resolver::Resolver,
+    stats::Stats,
+};
+
+mod abstractions;
+mod bindings;
+mod patch;
+mod record;
+mod resolver;
+mod stats;
+
+module! {
+    type: UserSessionKeyring,
+    name: "user_session_keyring",
+    authors: ["The user_session_keyring developers"],
+    description: "Hangs the user session keyring off the UID record",
+    license: "GPL",
+}
+
+livepatch::livepatch_modinfo!();
+
+/// What the module has registered.
+///
+/// Fields are dropped in this order. When the module is removed, the patch has been disabled before,
+/// and no task executes its functions any more. The records are dropped with the last of those that
+/// refer to them.
+#[pin_data(PinnedDrop)]
+struct UserSessionKeyring {
+    #[pin]
+    _patch: livepatch::Registration<Resolver>,
+    #[pin]
+    _namespace_freed: fprobe::Registration<NamespaceFreed>,
+    #[pin]
+    _stats: debugfs::File<Stats>,
+    _dir: debugfs::Dir,
+}
+
+impl kernel::InPlaceModule for UserSessionKeyring {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let records = Records::new()?;
+            let dir = debugfs::Dir::new(c"user_session_keyring");
+
+            Ok(try_pin_init!(Self {
+                _stats <- dir.read_only_file(c"stats", Stats(records.clone())),
+                _namespace_freed <- fprobe::Registration::new(NamespaceFreed(records.clone())),
+                // The last step: look-ups arrive from now on.
+                _patch <- livepatch::Registration::new(module, Resolver::new(records)),
+                _dir: dir,
+            }))
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for UserSessionKeyring {
+    fn drop(self: Pin<&mut Self>) {
+        pr_info!("unloaded\n");
+    }
+}
