@@ -18,9 +18,10 @@ shown() {
 job shown "$RUN/vm" stock "$RUN/payload" 120 "$ACCEL"
 finish_job
 
-if [[ $(< "$RUN/vm/status") != ok ]]; then
-	explain_guest "$RUN/vm"
-elif tail -n 1 "$RUN/output" | grep -Eq '^[0-9]+ checks, all held$'; then
+case $(< "$RUN/vm/status") in
+hung* | died* | complained*) explain_guest "$RUN/vm" ;;
+esac
+if [[ $(< "$RUN/vm/status") = ok ]] && tail -n 1 "$RUN/output" | grep -Eq '^[0-9]+ checks, all held$'; then
 	echo "All of it held ($(since "$start") s)."
 	exit 0
 fi

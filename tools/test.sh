@@ -83,6 +83,9 @@ judged=()
 for kind in "${kinds[@]}"; do
 	mkdir -p "$(results "$kind")"
 	"test_${kind//-/_}"
-	judged+=("$kind=$(inside "$(results "$kind")")")
+	judged+=("$kind=/mnt/cache/log/results/$kind")
 done
+remove "$STATE/log/results"
+mv "$RUN/results" "$STATE/log/"
+echo "results and consoles: $STATE/log/results"
 in_root python3 /mnt/src/tools/verdict.py "${judged[@]}"

@@ -10,18 +10,16 @@ state=/tmp/demo
 checks=0
 failures=0
 
+# as USER COMMAND
 as() {
-	user=$1
-	shift
-	su "$user" -s /bin/sh -c "$*"
+	su "$1" -s /bin/sh -c "$2"
 }
 
-counter() {
-	awk -v name="$1" '$1 == name { print $2 }' $stats
-}
-
-answers() {
-	echo $(($(counter hits) + $(counter misses)))
+# What $stats says of the counters named.
+counters() {
+	for name; do
+		awk -v name="$name" '$1 == name { print $2 }' $stats
+	done | tr '\n' ' '
 }
 
 hundredths() {
@@ -79,10 +77,11 @@ end() {
 	exit 1
 }
 
-# The serials of @us and @u, then what is linked in @us.
+# The serials of @us and @u, then what is linked in them.
 remember() {
 	for user in $users; do
-		as $user 'keyctl id @us; keyctl id @u; keyctl rlist @us | tr " " "\n" | sort' > $state/$user.$1
+		as $user 'keyctl id @us; keyctl id @u; for ring in @us @u; do keyctl rlist $ring | tr " " "\n" | sort; done' \
+			> $state/$user.$1
 	done
 }
 
@@ -90,20 +89,29 @@ same() {
 	[ -s "$1" ] && cmp -s "$1" "$2"
 }
 
-# through USER TEXT COMMAND: its answer must come from Rust, and its output is in $output.
-through() {
-	user=$1 text=$2 before=$(answers)
-	shift 2
-	if output=$(as "$user" "$@" 2>&1); then
-		set -- $(($(answers) - before))
-		check "$(printf '%-6s %-38s %2d answered by Rust' "$user" "$text" "$1")" [ "$1" -gt 0 ]
-	else
-		check "$user $text: $output" false
-	fi
+serial_of() {
+	head -n 1 "$state/$1"
 }
 
-in_us() {
-	as "$1" keyctl rlist @us | tr ' ' '\n' | grep -qx "$2"
+# through USER COMMAND PATTERN: its output is as the pattern says, and the counters show Rust at work.
+through() {
+	before=$(counters hits misses rcu_hits rcu_misses)
+	output=$(as "$1" "$2" 2>&1)
+	evidence=$(echo "$before$(counters hits misses rcu_hits rcu_misses)" | awk '{
+		split("hits misses rcu_hits rcu_misses", name)
+		for (i = 1; i <= 4; i++)
+			if ($(i + 4) > $i)
+				printf " %s+%d", name[i], $(i + 4) - $i
+	}')
+	check "$(printf '%-6s %-40s%s' "$1" "$2" "$evidence")" answered "$3"
+}
+
+answered() {
+	case $output in
+	$1) [ -n "$evidence" ] && return ;;
+	esac
+	echo "          the answer was: $output" | head -n 1
+	return 1
 }
 
 mkdir $state
@@ -111,12 +119,12 @@ echo "  up after $(cut -d ' ' -f 1 /proc/uptime) s: Linux $(uname -r)"
 
 stage "Before: the kernel's own code"
 for user in $users; do
-	as $user keyctl add user old:$user "older than the module, $user" @us > $state/$user.old
+	as $user "keyctl add user old:$user older-than-the-module:$user @us" > $state/$user.old
 done
 remember before
 for user in $users; do
 	{ read -r us; read -r u; } < $state/$user.before
-	printf '  %-6s  @us %-10s  @u %-10s  with a key of its own in @us\n' $user "$us" "$u"
+	printf '          %-6s @us %-10s @u %-10s and in @us the key %s\n' $user "$us" "$u" "$(serial_of $user.old)"
 done
 stage_end
 
@@ -128,36 +136,26 @@ stage_end
 
 stage "The same keyrings, from Rust"
 for user in $users; do
-	through $user 'keyctl id @us' keyctl id @us
-	check "$(printf '%-6s @us is %s, as before' $user "$output")" [ "$output" = "$(head -n 1 $state/$user.before)" ]
+	through $user 'keyctl id @us' "$(serial_of $user.before)"
 done
-check "3 pairs adopted, none created" [ "$(counter adoptions) $(counter creations)" = "3 0" ]
+check "three pairs adopted, none created" [ "$(counters adoptions creations)" = "3 0 " ]
 stage_end
 
 stage "At work"
-errors=$(counter errors)
 for user in $users; do
-	through $user 'keyctl add user new:... @us' keyctl add user new:$user "from Rust, $user" @us
+	through $user "keyctl add user new:$user from-Rust:$user @us" '[0-9]*'
 	echo "$output" > $state/$user.new
-	through $user 'keyctl show @us' keyctl show @us
-	check "$user   shows _uid_ses and both keys" \
-		sh -c 'case $1 in *_uid_ses.*old:*new:*|*_uid_ses.*new:*old:*) ;; *) exit 1 ;; esac' sh "$output"
-
-	from_record=$(counter rcu_hits)
-	through $user 'keyctl request user new:..., @s' "keyctl request user new:$user && keyctl id @s"
-	check "$user   found it, without a session keyring" \
-		[ "$output" = "$(cat $state/$user.new; head -n 1 $state/$user.before)" ]
-	check "$user   request_key's own search: $(($(counter rcu_hits) - from_record)) from the record" \
-		[ "$(counter rcu_hits)" -gt "$from_record" ]
-
-	through $user 'keyctl link (new) @u' keyctl link "$(cat $state/$user.new)" @u
-	through $user 'keyctl search @u' keyctl search @u user new:$user
-	check "$user   finds the linked key there" [ "$output" = "$(cat $state/$user.new)" ]
-	through $user 'keyctl add user u:... @u' keyctl add user u:$user x @u
-	through $user 'keyctl link (u:) @s' keyctl link "$output" @s
-	check "$user   @s was @us: linked there" in_us $user "$(as $user keyctl search @u user u:$user)"
+	through $user 'keyctl show @us' "*_uid_ses.*user: new:$user*"
+	through $user "keyctl search @us user old:$user" "$(serial_of $user.old)"
+	through $user 'keyctl id @s' "$(serial_of $user.before)"
+	through $user "keyctl request user new:$user" "$(serial_of $user.new)"
+	through $user "keyctl link $(serial_of $user.new) @u" ''
+	through $user "keyctl search @u user new:$user" "$(serial_of $user.new)"
+	# A session of one's own reaches @us through a link.
+	through $user "keyctl session - sh -c 'keyctl link @us @s; keyctl search @s user new:$user'" \
+		"*$(serial_of $user.new)"
 done
-check "no errors" [ "$(counter errors)" = "$errors" ]
+check "no errors" [ "$(counters errors)" = "0 " ]
 remember during
 stage_end
 
@@ -170,12 +168,14 @@ stage_end
 stage "After: the kernel's own code"
 remember after
 for user in $users; do
-	check "$(printf '%-6s @us is %s, the same; so are @u and all links' $user "$(head -n 1 $state/$user.after)")" \
+	check "$(printf '%-6s @us is %s, the same; so are @u and all links' $user "$(serial_of $user.after)")" \
 		same $state/$user.during $state/$user.after
-	check "$(printf '%-6s older key: %s' $user "$(as $user keyctl print "$(cat $state/$user.old)")")" \
-		[ "$(as $user keyctl print "$(cat $state/$user.old)")" = "older than the module, $user" ]
-	check "$(printf '%-6s newer key: %s' $user "$(as $user keyctl print "$(cat $state/$user.new)")")" \
-		[ "$(as $user keyctl print "$(cat $state/$user.new)")" = "from Rust, $user" ]
+	check "$(printf '%-6s @us and @u are those of before' $user)" \
+		[ "$(head -n 2 $state/$user.after)" = "$(head -n 2 $state/$user.before)" ]
+	for age in old new; do
+		content=$(as $user "keyctl print $(serial_of $user.$age)")
+		check "$(printf '%-6s %s: %s' $user $age "$content")" [ "${content#*:}" = $user ]
+	done
 done
 stage_end
 end
