@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The key calls that take more than a line, or pointers.
+ */
+#include <string.h>
+
+#include "keys.h"
+
+long add_user_key(const char *desc, key_serial_t ring)
+{
+	return add_key("user", desc, desc, strlen(desc), ring);
+}
+
+long add_keyring(const char *desc, key_serial_t ring)
+{
+	return add_key("keyring", desc, NULL, 0, ring);
+}
+
+long search(key_serial_t ring, const char *desc, key_serial_t dest)
+{
+	return keyctl(KEYCTL_SEARCH, ring, (long)"user", (long)desc, dest);
+}
+
+long read_key(key_serial_t id, char *buf, size_t size)
+{
+	long ret = keyctl(KEYCTL_READ, id, (long)buf, size - 1, 0);
+
+	buf[ret < 0 ? 0 : (size_t)ret < size ? (size_t)ret : size - 1] = '\0';
+	return ret;
+}
+
+long describe(key_serial_t id, char *buf, size_t size)
+{
+	long ret = keyctl(KEYCTL_DESCRIBE, id, (long)buf, size, 0);
+
+	if (ret < 0)
+		buf[0] = '\0';
+	return ret;
+}
+
+long set_perm(key_serial_t id, unsigned int perm)
+{
+	return keyctl(KEYCTL_SETPERM, id, perm, 0, 0);
+}
+
+long join_session(const char *name)
+{
+	return keyctl(KEYCTL_JOIN_SESSION_KEYRING, (long)name, 0, 0, 0);
+}
