@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs a command with another UID and GID, for the shell scripts, optionally
+ * in a user namespace in which that UID is called 0.
+ *
+ * Usage: as UID COMMAND [ARG]...
+ *        as -n UID COMMAND [ARG]...		in a new namespace
+ *        as -j PID UID COMMAND [ARG]...	in the namespace of PID
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(125);
+}
+
+static void become(uid_t uid)
+{
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
+	    setresuid(uid, uid, uid))
+		die("setresuid");
+	/* Or what changed its UID may not write below its own /proc/PID. */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+static void new_namespace(uid_t uid)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWUSER))
+		die("unshare");
+	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dprintf(fd, "0 %u 1\n", uid) < 0)
+		die("uid_map");
+	close(fd);
+}
+
+static void join_namespace(const char *pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWUSER))
+		die(path);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	const char *pid = NULL;
+	int create = 0, opt;
+	uid_t uid;
+
+	while ((opt = getopt(argc, argv, "+nj:")) != -1) {
+		if (opt == 'n')
+			create = 1;
+		else if (opt == 'j')
+			pid = optarg;
+		else
+			return 125;
+	}
+	if (argc - optind < 2) {
+		fprintf(stderr, "usage: %s [-n | -j PID] UID COMMAND...\n",
+			argv[0]);
+		return 125;
+	}
+	uid = strtoul(argv[optind], NULL, 10);
+	become(uid);
+	if (create)
+		new_namespace(uid);
+	if (pid)
+		join_namespace(pid);
+	execvp(argv[optind + 1], &argv[optind + 1]);
+	die(argv[optind + 1]);
+}

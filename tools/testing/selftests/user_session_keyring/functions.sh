@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# What run and lifecycle.sh have in common: TAP, waiting with a bound, the log,
+# and the way of the module in and out.
+
+MODULE=user_session_keyring
+LIVEPATCH=/sys/kernel/livepatch/$MODULE
+STATS=/sys/kernel/debug/$MODULE/stats
+
+number=0
+failed=0
+
+note() {
+	printf '# %s\n' "$*"
+}
+
+# result STATUS NAME: a line of TAP.
+result() {
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $number - $2"
+	fi
+}
+
+# A test says why it fails, and goes on to clean up after itself.
+# shellcheck disable=SC2034 # read by those who call it
+complain() {
+	note "$*"
+	wrong=1
+}
+
+same() {
+	[ "$2" = "$3" ] || complain "$1: \"$2\" should be \"$3\""
+}
+
+# wait_for SECONDS COMMAND...: poll it until it succeeds.
+wait_for() {
+	tries=$(($1 * 20))
+	shift
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+holds() {
+	[ "$(cat "$1" 2>/dev/null)" = "$2" ]
+}
+
+missing() {
+	[ ! -e "$1" ]
+}
+
+transition_is() {
+	holds "$LIVEPATCH/transition" "$1"
+}
+
+counter() {
+	sed -n "s/^$1 //p" "$STATS"
+}
+
+# Load the module, and wait until every task is answered by it.
+load() {
+	insmod "./$MODULE.ko" || {
+		complain "insmod failed"
+		return
+	}
+	wait_for 30 transition_is 0 || complain "the transition does not end"
+}
+
+# A livepatch that is not in use any more leaves sysfs.
+disable() {
+	echo 0 >"$LIVEPATCH/enabled"
+	wait_for 30 missing "$LIVEPATCH" || complain "it cannot be disabled"
+}
+
+remove() {
+	wait_for 10 rmmod "$MODULE" 2>/dev/null ||
+		complain "rmmod failed: $(rmmod "$MODULE" 2>&1)"
+}
+
+unload() {
+	disable
+	remove
+}
+
+# The log from here on; its lines come with their level, as <6>.
+mark_log() {
+	mark="$MODULE: selftest mark $((mark_number += 1))"
+	echo "$mark" >/dev/kmsg
+}
+
+log_since_mark() {
+	dmesg -r | sed "1,/$mark\$/d; s/\[[^]]*\] //"
+}
+
+# Lines that a module's coming and going may leave: notices of the livepatch
+# core, news of the module, and what every module from outside the tree is
+# greeted with. A warning of the module's own is none of them.
+EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
+^<5>livepatch: '[a-z_]*': (starting|completing|reversing) (patching|unpatching) transition\$
+^<5>livepatch: '[a-z_]*': (patching|unpatching) complete\$
+^<5>livepatch: '[a-z_]*': reversing transition from (patching to unpatching|unpatching to patching)\$
+^<6>$MODULE: 
+^<4>[a-z_]*: loading out-of-tree module taints kernel\\.\$
+^<[45]>[a-z_]*: tainting kernel with TAINT_LIVEPATCH\$
+^<5>[a-z_]*: module verification failed: signature and/or required key missing - tainting kernel\$
+^<[0-9]*>$MODULE: selftest mark [0-9]*\$"
+
+# An empty pattern would match every line.
+unexpected_log() {
+	echo "$EXPECTED_LOG${also_expected:+
+$also_expected}" >"$WORK/expected-log"
+	log_since_mark | grep -vEf "$WORK/expected-log"
+}
+
+check_log() {
+	unexpected_log >"$WORK/unexpected" || return 0
+	complain "the log has what it should not have:"
+	sed 's/^/#   /' "$WORK/unexpected"
+}

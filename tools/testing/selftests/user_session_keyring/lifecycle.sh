@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# The module's life cycle: into the kernel, out of it, at awkward moments and
+# again and again, and what becomes of keyrings and keys meanwhile. Each test
+# starts and ends without the module, and its log is checked.
+
+STORM=25
+
+# A function, and what it shows.
+LIFECYCLE="survive_loading: serials and keys survive loading and removal
+survive_removal: a pair made while loaded survives the module
+load_twice: a second loading is refused
+remove_enabled: removal while enabled is refused
+load_in_transition: loading during another transition is refused
+load_while_asked: loading waits for a process in the kernel's own code
+disable_while_asked: disabling waits for a process in the module's code
+reverse_disabling: disabling can be reversed midway
+disable_in_upcall: disabling does not wait for an upcall
+storm: $STORM times in and out under load"
+
+list_lifecycle() {
+	echo "$LIFECYCLE" | sed 's/^[^:]*: /life cycle: /'
+}
+
+lifecycle() {
+	echo "$LIFECYCLE" >"$WORK/lifecycle"
+	while IFS=: read -r function name; do
+		wrong=0
+		also_expected=
+		mark_log
+		"$function"
+		stop_all
+		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
+		check_log
+		result "$wrong" "life cycle:$name"
+	done <"$WORK/lifecycle"
+}
+
+# Processes in the background are ended with the test.
+background=
+
+in_background() {
+	"$@" &
+	last=$!
+	background="$background $last"
+}
+
+stop_all() {
+	for pid in $background; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	background=
+}
+
+# UIDs of their own: no scenario has used them. Those from DAVE on have no pair
+# until their test asks for it.
+ALICE=5001
+BOB=5002
+CAROL=5003
+DAVE=5004
+ERIN=5005
+FRANK=5006
+GINA=5007
+HUGO=5008
+IRIS=5009
+
+user_session() {
+	./as "$1" keyctl id @us
+}
+
+pair() {
+	echo "$1: $(./as "$1" keyctl id @u) $(user_session "$1")"
+}
+
+print_key() {
+	./as "$1" keyctl print "%user:$2"
+}
+
+# Alice has a namespace too, and in it another pair.
+start_namespace() {
+	in_background ./as -n "$ALICE" sleep 1000
+	namespace=$last
+	wait_for 10 in_namespace true 2>/dev/null ||
+		complain "there is no namespace"
+}
+
+in_namespace() {
+	[ "$(readlink "/proc/$namespace/ns/user")" != \
+		"$(readlink /proc/self/ns/user)" ] &&
+		./as -j "$namespace" "$ALICE" "$@"
+}
+
+look_around() {
+	for uid in 0 "$ALICE" "$BOB"; do
+		pair "$uid"
+		./as "$uid" keyctl rlist @u
+		./as "$uid" keyctl rlist @us
+	done
+	in_namespace keyctl id @u
+	in_namespace keyctl id @us
+	print_key "$ALICE" alice
+	print_key "$BOB" bob
+	in_namespace keyctl print %user:inside
+}
+
+survive_loading() {
+	start_namespace
+	./as "$ALICE" keyctl add user alice "hers" @us >/dev/null
+	./as "$BOB" keyctl add user bob "his" @u >/dev/null
+	in_namespace keyctl add user inside "hers, inside" @us >/dev/null
+	before=$(look_around)
+	same "what was made at first" "$(echo "$before" | tail -n 3)" \
+		"hers
+his
+hers, inside"
+	for round in first second; do
+		load
+		same "the $round time, loaded" "$(look_around)" "$before"
+		# Root's, Alice's, Bob's, and Alice's in her namespace.
+		same "pairs adopted" "$(counter adoptions)" 4
+		same "pairs made" "$(counter creations)" 0
+		disable
+		same "the $round time, disabled" "$(look_around)" "$before"
+		remove
+		same "the $round time, removed" "$(look_around)" "$before"
+	done
+}
+
+survive_removal() {
+	load
+	before=$(pair "$CAROL")
+	same "pairs made" "$(counter creations)" 1
+	./as "$CAROL" keyctl add user carol "kept" @us >/dev/null
+	unload
+	same "the pair, removed" "$(pair "$CAROL")" "$before"
+	same "her key, removed" "$(print_key "$CAROL" carol)" kept
+	./as "$CAROL" keyctl add user later "kept too" @u >/dev/null
+	load
+	same "the pair, loaded again" "$(pair "$CAROL")" "$before"
+	same "her keys, loaded again" \
+		"$(print_key "$CAROL" carol), $(print_key "$CAROL" later)" \
+		"kept, kept too"
+	same "pairs adopted" "$(counter adoptions)" 1
+	unload
+}
+
+# refused REASON COMMAND...: it must fail, and say why.
+refused() {
+	reason=$1
+	shift
+	if said=$("$@" 2>&1); then
+		complain "\"$*\" succeeded"
+		return
+	fi
+	case $said in
+	*"$reason"*) ;;
+	*) complain "\"$*\" said \"$said\", not \"$reason\"" ;;
+	esac
+}
+
+# Still in charge: an answer to a UID on record is a hit.
+answers_by_module() {
+	user_session "$ALICE" >/dev/null
+	hits=$(counter hits)
+	user_session "$ALICE" >/dev/null
+	same "hits of one more question" $(($(counter hits) - hits)) 1
+	same "enabled" "$(cat "$LIVEPATCH/enabled")" 1
+}
+
+load_twice() {
+	load
+	before=$(pair "$ALICE")
+	seen=$(cat "$STATS")
+	refused "File exists" insmod "./$MODULE.ko"
+	same "the counters" "$(cat "$STATS")" "$seen"
+	same "the pair" "$(pair "$ALICE")" "$before"
+	answers_by_module
+	unload
+}
+
+remove_enabled() {
+	load
+	before=$(pair "$ALICE")
+	seen=$(cat "$STATS")
+	refused "Resource temporarily unavailable" rmmod "$MODULE"
+	same "the counters" "$(cat "$STATS")" "$seen"
+	same "the pair" "$(pair "$ALICE")" "$before"
+	answers_by_module
+	unload
+}
+
+is_in_pause() {
+	grep -q '^34 ' "/proc/$1/syscall"
+}
+
+load_in_transition() {
+	other=/sys/kernel/livepatch/test_klp_pause
+	before=$(pair "$ALICE")
+	in_background ./pause
+	sleeper=$last
+	wait_for 10 is_in_pause "$sleeper" || complain "it does not pause"
+	insmod ./test_klp_pause.ko || complain "no other livepatch"
+	same "the other's transition" "$(cat $other/transition)" 1
+	refused "Device or resource busy" insmod "./$MODULE.ko"
+	also_expected="^<3>$MODULE: another livepatch is in transition"
+	log_since_mark | grep -q "$also_expected" ||
+		complain "the log does not say that it is for a transition"
+	for left in "/sys/module/$MODULE" "$LIVEPATCH" "${STATS%/*}"; do
+		[ ! -e "$left" ] || complain "$left stayed behind"
+	done
+	same "the other's transition" "$(cat $other/transition)" 1
+	same "the pair" "$(pair "$ALICE")" "$before"
+
+	kill "$sleeper"
+	wait_for 30 holds $other/transition 0 || complain "the other stays"
+	load
+	same "the pair, loaded" "$(pair "$ALICE")" "$before"
+	answers_by_module
+	unload
+	echo 0 >$other/enabled
+	wait_for 30 missing $other || complain "the other cannot be disabled"
+	wait_for 10 rmmod test_klp_pause 2>/dev/null ||
+		complain "the other cannot be removed"
+}
+
+# Ask for the first pair of a UID, and be held up on the way to it.
+ask_held_up() {
+	insmod ./test_hold_keyring_sem.ko || complain "nothing to hold it up"
+	in_background user_session_into "$WORK/answer" "$1"
+	asker=$last
+	wait_for 10 is_held_up "$2" || complain "it is not held up in $2"
+}
+
+user_session_into() {
+	exec ./as "$2" keyctl id @us >"$1"
+}
+
+is_held_up() {
+	grep -q "$1" "/proc/$asker/stack"
+}
+
+let_go() {
+	rmmod test_hold_keyring_sem || complain "it cannot be let go"
+	wait "$asker" || complain "it was not answered"
+}
+
+load_while_asked() {
+	ask_held_up "$DAVE" look_up_user_keyrings
+	insmod "./$MODULE.ko" || complain "insmod failed"
+	if wait_for 3 transition_is 0; then
+		complain "the transition ended under a process in old code"
+	fi
+	let_go
+	wait_for 30 transition_is 0 || complain "the transition does not end"
+	same "the pair made by the kernel's own code" \
+		"$(user_session "$DAVE")" "$(cat "$WORK/answer")"
+	same "pairs made" "$(counter creations)" 0
+	answers_by_module
+	unload
+}
+
+disable_while_asked() {
+	load
+	ask_held_up "$ERIN" "\[$MODULE\]"
+	echo 0 >"$LIVEPATCH/enabled"
+	if wait_for 3 missing "$LIVEPATCH"; then
+		complain "the transition ended under a process in the module"
+	fi
+	refused "Resource temporarily unavailable" rmmod "$MODULE"
+	let_go
+	wait_for 30 missing "$LIVEPATCH" || complain "it cannot be disabled"
+	same "the pair made by the module" "$(user_session "$ERIN")" \
+		"$(cat "$WORK/answer")"
+	remove
+	same "the pair made by the module" "$(user_session "$ERIN")" \
+		"$(cat "$WORK/answer")"
+}
+
+reverse_disabling() {
+	load
+	before=$(pair "$ALICE")
+	ask_held_up "$FRANK" "\[$MODULE\]"
+	echo 0 >"$LIVEPATCH/enabled"
+	same "the transition" "$(cat "$LIVEPATCH/transition")" 1
+	echo 1 >"$LIVEPATCH/enabled"
+	wait_for 30 transition_is 0 || complain "it cannot be reversed"
+	let_go
+	same "the pair made meanwhile" "$(user_session "$FRANK")" \
+		"$(cat "$WORK/answer")"
+	same "the pair" "$(pair "$ALICE")" "$before"
+	answers_by_module
+	unload
+	same "the pair, removed" "$(pair "$ALICE")" "$before"
+}
+
+is_constructing() {
+	grep -q call_usermodehelper "/proc/$asker/stack"
+}
+
+disable_in_upcall() {
+	load
+	in_background ./as "$GINA" \
+		keyctl request2 user late "wait $WORK/go" @us >/dev/null
+	asker=$last
+	wait_for 10 is_constructing || complain "there is no upcall"
+	unload
+	: >"$WORK/go"
+	wait "$asker" || complain "the key was not made"
+	./as "$GINA" keyctl search @us user late >/dev/null ||
+		complain "the key made meanwhile is not in @us"
+}
+
+rounds() {
+	done=$(cat "$WORK/rounds.$1")
+	echo "${done:-0}"
+}
+
+went_on() {
+	[ "$(rounds "$HUGO")" -gt "$hugo" ] &&
+		[ "$(rounds "$IRIS")" -gt "$iris" ]
+}
+
+# Both must come to an answer of their own again, every time.
+progress() {
+	hugo=$(rounds "$HUGO")
+	iris=$(rounds "$IRIS")
+	wait_for 20 went_on || complain "no progress, $1, cycle $cycle"
+}
+
+storm() {
+	for uid in "$HUGO" "$IRIS"; do
+		: >"$WORK/rounds.$uid"
+		chown "$uid" "$WORK/rounds.$uid"
+		./as "$uid" keyctl add user before "storm" @us >/dev/null
+	done
+	chmod 711 "$WORK"
+	before=$(pair "$HUGO" && pair "$IRIS")
+	cycle=0
+	for uid in "$HUGO" "$IRIS"; do
+		in_background ./as "$uid" ./hammer "$WORK/rounds.$uid"
+	done
+	progress "absent"
+	while [ "$cycle" -lt "$STORM" ] && [ "$wrong" -eq 0 ]; do
+		cycle=$((cycle + 1))
+		load
+		progress "loaded"
+		[ "$(counter hits)" -gt 0 ] || complain "no hits, cycle $cycle"
+		[ "$(counter rcu_hits)" -gt 0 ] ||
+			complain "no hits of searches, cycle $cycle"
+		same "pairs made" "$(counter creations)" 0
+		unload
+		progress "removed"
+	done
+	for pid in $background; do
+		kill "$pid"
+		wait "$pid" || complain "a hammer ended with status $?"
+	done
+	background=
+	note "$cycle cycles, $(rounds "$HUGO") and $(rounds "$IRIS") rounds"
+	same "the pairs" "$(pair "$HUGO" && pair "$IRIS")" "$before"
+	for uid in "$HUGO" "$IRIS"; do
+		same "the key kept" "$(print_key "$uid" kept)" kept
+		same "the key of before" "$(print_key "$uid" before)" storm
+	done
+	for line in "enabling patch '$MODULE'" "'$MODULE': patching complete" \
+		"'$MODULE': unpatching complete"; do
+		same "lines of \"$line\" in the log" \
+			"$(log_since_mark | grep -c "livepatch: $line")" \
+			"$STORM"
+	done
+}
