@@ -15,10 +15,11 @@ shopt -s inherit_errexit
 SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 RUN=
 JOB=
+STAGE_REFUSAL=
 
 # A stage runs with its output in a log, so its refusal goes through a file.
 die() {
-	if [[ -n ${STAGE_REFUSAL-} ]]; then
+	if [[ -n $STAGE_REFUSAL ]]; then
 		echo "$*" > "$STAGE_REFUSAL"
 	else
 		echo "error: $*" >&2

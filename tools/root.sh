@@ -54,7 +54,8 @@ make_root() {
 		mmdebstrap --mode=root --variant=apt --include="$(IFS=,; echo "${PACKAGES[*]}")" \
 		--aptopt="$RUN/apt.conf" --dpkgopt=force-unsafe-io \
 		--dpkgopt=path-exclude=/usr/share/man/* --dpkgopt=path-exclude=/usr/share/locale/* \
-		--customize-hook="chroot \"\$1\" sh -s $KERNEL_SERIES $KERNEL_PIN < '$SRC/tools/debian-kernel.sh'" \
+		--customize-hook="chroot \"\$1\" sh -s $KERNEL_SERIES $KERNEL_PIN \
+			< '$SRC/tools/debian-kernel.sh' > \"\$1/usr/lib/stock-kernel-release\"" \
 		"${SUITES[0]}" "$partial" "${sources[@]}" > "$log" 2>&1; then
 		cat "$log"
 		remove "$partial"

@@ -69,7 +69,9 @@ test_host() {
 
 run_host() {
 	local status=0
-	"$SRC/tools/testing/host/run" > "$1/tap" || status=$?
+	mkdir "$RUN/host"
+	unshare --mount --pid --kill-child --mount-proc \
+		"$SRC/tools/testing/host/run" "$RUN/host" > "$1/tap" || status=$?
 	echo ok > "$1/status"
 	((status == 0)) || echo "failed: it returned $status" > "$1/status"
 }

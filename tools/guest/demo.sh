@@ -3,6 +3,9 @@
 # What make run shows in the guest: the same keyrings from the kernel's own code, from the module, and
 # from the kernel's own code again. Every line that says ok is a check.
 
+# Names and serial numbers hold no space, and an answer is compared with a pattern.
+# shellcheck disable=SC2086,SC2254
+
 patch=/sys/kernel/livepatch/user_session_keyring
 stats=/sys/kernel/debug/user_session_keyring/stats
 users='root alice bob'
