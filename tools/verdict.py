@@ -51,7 +51,7 @@ def read_tap(text, suite, complaints):
     return results
 
 
-def read_kunit(text, suite):
+def read_kunit(text, log, suite):
     """The results that kunit.py wrote as JSON; a test's name is suite.test, as in its filter."""
     states = {"PASS": "passed", "SKIP": "skipped"}
     results = []
@@ -59,8 +59,9 @@ def read_kunit(text, suite):
     def walk(group, path):
         for case in group["test_cases"]:
             name = ".".join(path + [case["name"]])
+            notes = re.findall(rf"# {re.escape(case['name'])}: .*", log)
             results.append(Result(f"{suite} {path[-1] if path else ''}".strip(), name,
-                                  states.get(case["status"], "failed"), []))
+                                  states.get(case["status"], "failed"), notes))
         for sub in group["sub_groups"]:
             walk(sub, path + [sub["name"]])
 
@@ -81,7 +82,7 @@ def judge(name, folder):
     if status != "ok":
         complaints.append(status)
     if (folder / "kunit.json").exists():
-        results = read_kunit(content("kunit.json"), name)
+        results = read_kunit(content("kunit.json"), content("tap"), name)
     else:
         results = read_tap(content("tap"), name, complaints)
 
