@@ -98,6 +98,11 @@ log_since_mark() {
 	dmesg -r | sed "1,/$mark\$/d; s/\[[^]]*\] //"
 }
 
+# Without its mark, what is left of the log shows nothing.
+log_is_whole() {
+	dmesg | grep -q "$mark\$"
+}
+
 # Lines that a module's coming and going may leave: notices of the livepatch
 # core, news of the module, and what every module from outside the tree is
 # greeted with. A warning of the module's own is none of them.
@@ -119,6 +124,7 @@ $also_expected}" >"$WORK/expected-log"
 }
 
 check_log() {
+	log_is_whole || complain "the log has lost its beginning"
 	unexpected_log >"$WORK/unexpected" || return 0
 	complain "the log has what it should not have:"
 	sed 's/^/#   /' "$WORK/unexpected"

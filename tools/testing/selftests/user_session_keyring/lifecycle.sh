@@ -64,6 +64,7 @@ FRANK=5006
 GINA=5007
 HUGO=5008
 IRIS=5009
+NEWCOMERS=600000000
 
 user_session() {
 	./as "$1" keyctl id @us
@@ -318,13 +319,15 @@ rounds() {
 
 went_on() {
 	[ "$(rounds "$HUGO")" -gt "$hugo" ] &&
-		[ "$(rounds "$IRIS")" -gt "$iris" ]
+		[ "$(rounds "$IRIS")" -gt "$iris" ] &&
+		[ "$(rounds "$NEWCOMERS")" -gt "$newcomers" ]
 }
 
-# Both must come to an answer of their own again, every time.
+# All must come to an answer of their own again, every time.
 progress() {
 	hugo=$(rounds "$HUGO")
 	iris=$(rounds "$IRIS")
+	newcomers=$(rounds "$NEWCOMERS")
 	wait_for 20 went_on || complain "no progress, $1, cycle $cycle"
 }
 
@@ -340,6 +343,8 @@ storm() {
 	for uid in "$HUGO" "$IRIS"; do
 		in_background ./as "$uid" ./hammer "$WORK/rounds.$uid"
 	done
+	: >"$WORK/rounds.$NEWCOMERS"
+	in_background ./newcomers "$NEWCOMERS" "$WORK/rounds.$NEWCOMERS"
 	progress "absent"
 	while [ "$cycle" -lt "$STORM" ] && [ "$wrong" -eq 0 ]; do
 		cycle=$((cycle + 1))
@@ -348,16 +353,16 @@ storm() {
 		[ "$(counter hits)" -gt 0 ] || complain "no hits, cycle $cycle"
 		[ "$(counter rcu_hits)" -gt 0 ] ||
 			complain "no hits of searches, cycle $cycle"
-		same "pairs made" "$(counter creations)" 0
 		unload
 		progress "removed"
 	done
 	for pid in $background; do
 		kill "$pid"
-		wait "$pid" || complain "a hammer ended with status $?"
+		wait "$pid" || complain "one at work ended with status $?"
 	done
 	background=
-	note "$cycle cycles, $(rounds "$HUGO") and $(rounds "$IRIS") rounds"
+	note "$cycle cycles, $(rounds "$HUGO") and $(rounds "$IRIS") rounds," \
+		"$(rounds "$NEWCOMERS") newcomers"
 	same "the pairs" "$(pair "$HUGO" && pair "$IRIS")" "$before"
 	for uid in "$HUGO" "$IRIS"; do
 		same "the key kept" "$(print_key "$uid" kept)" kept

@@ -56,8 +56,9 @@ int main(int argc, char **argv)
 
 	/* /proc/keys shows the length: let it not depend on the serials. */
 	snprintf(payload, sizeof(payload),
-		 "uid %s, gid %s, @t %10s, @p %10s, @s %10s, found %ld", argv[3],
-		 argv[4], argv[5], argv[6], argv[7], found);
+		 "uid %s, gid %s, @t %010ld, @p %010ld, @s %010ld, found %ld",
+		 argv[3], argv[4], atol(argv[5]), atol(argv[6]), atol(argv[7]),
+		 found);
 	return keyctl(KEYCTL_INSTANTIATE, key, (long)payload, strlen(payload),
 		      0) < 0;
 }
