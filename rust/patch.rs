@@ -51,16 +51,18 @@ impl Patch for Resolver {
         &RESOLVER
     }
 
-    fn refused(error: Error) {
-        if error == EBUSY {
-            pr_err!("another livepatch is in transition, load this one when it is through\n");
-        } else {
-            pr_err!("the kernel does not take this livepatch: {error:?}\n");
-        }
-    }
-
     fn post_patch(&self) {
         pr_info!("all tasks are answered from UID records\n");
+    }
+
+    fn pre_unpatch(&self) {
+        let unregistered = self.unregistered();
+
+        if unregistered != 0 {
+            pr_warn!(
+                "{unregistered} UIDs without a mapping lose the keyrings that are theirs alone\n"
+            );
+        }
     }
 
     fn post_unpatch(&self) {

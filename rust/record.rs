@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which keyrings belong to which UID record.
+//! What is on record for a UID in a user namespace.
 //!
-//! A [`Record`] ties the user and the user session keyring of a UID in a user namespace to the
-//! kernel's record of that UID, the `struct user_struct`. Nothing here decides which keyrings these
-//! are: that is the resolver's business.
+//! A [`Record`] hangs something off the kernel's record of a UID, the `struct user_struct`, for one
+//! user namespace: the UID's keyrings, or a register of its own. Nothing here decides what that is;
+//! the resolver does.
 //!
 //! Records are read under RCU alone. They are published with `keyring_sem` of their namespace held
-//! for writing, and taken back when the namespace is freed. Until then a record keeps its
-//! `struct user_struct`, so the address of that is not used again; of the namespace it knows only
-//! the identifier, which never is.
+//! for writing, and dropped when the namespace is freed. Until then a record keeps its
+//! `struct user_struct`, so that its address is not given to another. Of the namespace it knows the
+//! identifier only, which is never used for another.
 //!
 //! Lock order: `keyring_sem`, then `Namespace::members`.
 
 #![forbid(unsafe_code)]
 
 use kernel::{
-    cred::Credential,
     new_mutex,
     prelude::*,
     rbtree::RBTree,
@@ -43,6 +42,7 @@ use crate::abstractions::{
     },
     user::User,
     user_namespace::{
+        Id,
         KeyFreeUserNs,
         KeyringsGuard,
         UserNamespace, //
@@ -57,58 +57,32 @@ pub(crate) struct Pair {
     pub(crate) session: ARef<Keyring>,
 }
 
-impl Pair {
-    /// Returns whether a search as `cred` would find both.
-    #[inline]
-    pub(crate) fn is_found_by(&self, cred: &Credential) -> bool {
-        self.user.is_live()
-            && self.session.is_live()
-            && self.user.possessor_may_search(cred)
-            && self.session.possessor_may_search(cred)
-    }
-}
-
-/// Whether the UID of a record had a mapping in the namespace when the record was made.
-///
-/// A mapping is written at most once, so a mapped UID stays mapped to the same number. One without
-/// a mapping may get one later, and is then found under a name of its own: what was on record for
-/// it before must not answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mapping {
-    /// The UID has a number in the namespace, which it keeps.
-    Mapped,
-    /// The UID has no number, and shares its name with all others that have none.
-    Unmapped,
-}
-
-/// What a record is found by.
+/// What records are found by.
 #[inline]
-fn place(user: &User, ns: &UserNamespace, mapping: Mapping) -> TableKey {
-    // Identifiers count up from 1, so the topmost bit is free.
-    let unmapped = u64::from(mapping == Mapping::Unmapped) << 63;
-
-    [user.as_ptr().addr() as u64, ns.id().as_u64() | unmapped]
+fn place(user: &User, ns: &UserNamespace) -> TableKey {
+    [user.as_ptr().addr() as u64, ns.id().as_u64()]
 }
 
-/// The keyrings that are on record for a UID in a user namespace.
-pub(crate) struct Record {
-    /// Keeps the address, by which the record is found, from being used again.
+/// Something that belongs to a UID in a user namespace.
+struct Record<T> {
+    /// Keeps the address by which the record is found.
     _user: ARef<User>,
-    pair: Pair,
+    value: T,
 }
 
-impl Record {
-    /// Returns the keyrings.
-    #[inline]
-    pub(crate) fn pair(&self) -> &Pair {
-        &self.pair
-    }
+/// The tables of records, each by UID and namespace.
+#[pin_data]
+struct Tables {
+    #[pin]
+    pairs: RhashTable<Record<Pair>>,
+    #[pin]
+    registers: RhashTable<Record<ARef<Keyring>>>,
 }
 
 /// The records of one user namespace, so that they can be found when it is freed.
 #[pin_data]
 struct Namespace {
-    records: Arc<RhashTable<Record>>,
+    tables: Arc<Tables>,
     #[pin]
     members: Mutex<RBTree<TableKey, ()>>,
     #[pin]
@@ -120,10 +94,10 @@ impl_has_work! {
 }
 
 impl Namespace {
-    fn new(records: &Arc<RhashTable<Record>>) -> Result<Arc<Self>> {
+    fn new(tables: &Arc<Tables>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                records: records.clone(),
+                tables: tables.clone(),
                 members <- new_mutex!(RBTree::new(), "Namespace::members"),
                 work <- new_work!("Namespace::work"),
             }),
@@ -138,7 +112,8 @@ impl WorkItem for Namespace {
     /// Drops the records of a namespace that is no more.
     fn run(this: Arc<Self>) {
         for place in this.members.lock().keys() {
-            this.records.remove(place);
+            this.tables.pairs.remove(place);
+            this.tables.registers.remove(place);
         }
     }
 }
@@ -146,11 +121,11 @@ impl WorkItem for Namespace {
 /// All records.
 ///
 /// Fields are dropped in this order: the queue, which may use the others until then; the
-/// namespaces, which share the table of records; the table, now owned by nobody else.
+/// namespaces, which share the tables; the tables, by then nobody else's.
 pub(crate) struct Records {
     queue: OwnedQueue,
     namespaces: Pin<KBox<RhashTable<Arc<Namespace>>>>,
-    table: Arc<RhashTable<Record>>,
+    tables: Arc<Tables>,
 }
 
 impl Records {
@@ -159,85 +134,119 @@ impl Records {
         let records = Self {
             queue: OwnedQueue::new(c"user_session_keyring")?,
             namespaces: KBox::pin_init(RhashTable::new(), GFP_KERNEL)?,
-            table: Arc::pin_init(RhashTable::new(), GFP_KERNEL)?,
+            tables: Arc::pin_init(
+                try_pin_init!(Tables {
+                    pairs <- RhashTable::new(),
+                    registers <- RhashTable::new(),
+                }),
+                GFP_KERNEL,
+            )?,
         };
 
         Ok(Arc::new(records, GFP_KERNEL)?)
     }
 
-    /// Returns the record of `user` in `ns`.
+    /// Returns the keyrings of `user` in `ns`.
     ///
     /// May be called from any context.
     #[inline]
-    pub(crate) fn get<'a>(
+    pub(crate) fn pair<'a>(
         &'a self,
         user: &User,
         ns: &UserNamespace,
-        mapping: Mapping,
         rcu: &'a rcu::Guard,
-    ) -> Option<&'a Record> {
-        self.table.get(&place(user, ns, mapping), rcu)
+    ) -> Option<&'a Pair> {
+        let record = self.tables.pairs.get(&place(user, ns), rcu)?;
+
+        Some(&record.value)
     }
 
-    /// Returns the keyrings that are on record for `user` in `ns`.
-    pub(crate) fn pair(&self, user: &User, ns: &UserNamespace, mapping: Mapping) -> Option<Pair> {
-        let rcu = rcu::read_lock();
-
-        self.get(user, ns, mapping, &rcu)
-            .map(|record| record.pair().clone())
-    }
-
-    /// Puts `pair` on record for `user` in `ns`, in the place of what is there.
+    /// Returns the register that `user` has for itself in `ns`.
     ///
-    /// Sleeps. Returns `ENOMEM` if memory runs out; there may be no record then.
-    pub(crate) fn publish(
-        &self,
+    /// May be called from any context.
+    pub(crate) fn register<'a>(
+        &'a self,
         user: &User,
         ns: &UserNamespace,
-        mapping: Mapping,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a ARef<Keyring>> {
+        let record = self.tables.registers.get(&place(user, ns), rcu)?;
+
+        Some(&record.value)
+    }
+
+    /// Puts `pair` on record for `user`, in the place of what is there.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out; what was there stays then.
+    pub(crate) fn publish_pair(
+        &self,
+        user: &User,
+        keyrings: &KeyringsGuard<'_>,
         pair: Pair,
-        _keyrings: &KeyringsGuard<'_>,
     ) -> Result {
-        let namespace = self.namespace(ns)?;
-        let place = place(user, ns, mapping);
+        let record = Record {
+            _user: user.into(),
+            value: pair,
+        };
+
+        self.publish(user, keyrings, record, |tables| &tables.pairs)
+    }
+
+    /// Puts `register` on record for `user`, in the place of what is there.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out; what was there stays then.
+    pub(crate) fn publish_register(
+        &self,
+        user: &User,
+        keyrings: &KeyringsGuard<'_>,
+        register: ARef<Keyring>,
+    ) -> Result {
+        let record = Record {
+            _user: user.into(),
+            value: register,
+        };
+
+        self.publish(user, keyrings, record, |tables| &tables.registers)
+    }
+
+    fn publish<T: Send + Sync + 'static>(
+        &self,
+        user: &User,
+        keyrings: &KeyringsGuard<'_>,
+        record: Record<T>,
+        table: impl FnOnce(&Tables) -> &RhashTable<Record<T>>,
+    ) -> Result {
+        let namespace = self.namespace(keyrings)?;
+        let place = place(user, keyrings.ns());
         let mut members = namespace.members.lock();
 
         if members.get(&place).is_none() {
             members.try_create_and_insert(place, (), GFP_KERNEL)?;
         }
-        self.table.remove(&place);
-        self.table.insert(
-            place,
-            Record {
-                _user: user.into(),
-                pair,
-            },
-        )
+        table(&self.tables).store(place, record)
     }
 
-    /// Returns the list of the records in `ns`, of which there is none before the first of them.
-    ///
-    /// `keyring_sem` of the namespace is held, so no other task is about to add the same.
-    fn namespace(&self, ns: &UserNamespace) -> Result<Arc<Namespace>> {
-        let key = Self::namespace_key(ns);
+    /// Returns the list of the records in a namespace, and creates it if there is none yet.
+    fn namespace(&self, keyrings: &KeyringsGuard<'_>) -> Result<Arc<Namespace>> {
+        let key = Self::namespace_key(keyrings.ns().id());
         if let Some(namespace) = self.namespaces.get(&key, &rcu::read_lock()) {
             return Ok(namespace.clone());
         }
 
-        let namespace = Namespace::new(&self.table)?;
-        self.namespaces.insert(key, namespace.clone())?;
+        let namespace = Namespace::new(&self.tables)?;
+        self.namespaces.store(key, namespace.clone())?;
         Ok(namespace)
     }
 
-    fn namespace_key(ns: &UserNamespace) -> TableKey {
-        [0, ns.id().as_u64()]
+    fn namespace_key(id: Id) -> TableKey {
+        [0, id.as_u64()]
     }
 
-    /// Has the records of `ns` dropped, of which no task can be a member any more.
+    /// Has the records of a namespace dropped, to which no task belongs any more.
     ///
-    /// Does not sleep, and takes no lock that does. The records are dropped a little later.
-    pub(crate) fn namespace_freed(&self, ns: &UserNamespace) {
-        let key = Self::namespace_key(ns);
+    /// They are dropped a little later. Does not sleep, and takes no lock that does.
+    pub(crate) fn namespace_freed(&self, id: Id) {
+        let key = Self::namespace_key(id);
         let rcu = rcu::read_lock();
 
         if let Some(namespace) = self.namespaces.get(&key, &rcu) {
@@ -247,9 +256,14 @@ impl Records {
         }
     }
 
-    /// Returns the number of records.
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
+    /// Returns the number of pairs on record.
+    pub(crate) fn pairs(&self) -> usize {
+        self.tables.pairs.len()
+    }
+
+    /// Returns the number of UIDs that have a register for themselves.
+    pub(crate) fn registers(&self) -> usize {
+        self.tables.registers.len()
     }
 }
 
@@ -262,8 +276,8 @@ impl fprobe::Handler for NamespaceFreed {
 
     const PROBES_EXIT: bool = false;
 
-    fn entry(&self, ns: &UserNamespace) -> Option<()> {
-        self.0.namespace_freed(ns);
+    fn entry(&self, id: Id) -> Option<()> {
+        self.0.namespace_freed(id);
         None
     }
 }

@@ -10,16 +10,19 @@
 //! record holds those that were found there last.
 //!
 //! The lock-free path reads the record of the caller under RCU. It answers if both keyrings are
-//! what a search of the register would find. A keyring that is live is still linked to the register:
-//! nobody but the kernel may unlink it, and the kernel does so only when it is dead. Otherwise the
-//! slow path does what the kernel does: it searches the register, and creates what is missing.
+//! what a search of the register would find. It need not look whether they are still linked there:
+//! nobody but the kernel may unlink them, and it unlinks those that are invalidated, which is for
+//! good, and those that have expired. Expired they are by the clock, which may be set back, so a
+//! keyring that has an expiry time is left to the slow path. That one does what the kernel does: it
+//! searches the register, and creates what is missing.
 //!
-//! A UID that has no mapping in the namespace always takes the slow path, because it may get one.
-//! All of them have the same name, so the register may hold the keyrings of another. They are not
-//! adopted, and those that such a UID is given instead are on record only.
+//! UIDs that have no mapping in the namespace all go by the same name, so the keyrings of that name
+//! in the register may be another's. A UID that finds them so gets a register for itself, which is
+//! on record, and in everything else stands in for that of the namespace. Such UIDs always take the
+//! slow path: they may get a mapping, and with it a name and keyrings of their own.
 //!
-//! Lock order: `keyring_sem` of the namespace, then the semaphores of keyrings and the locks in
-//! [`record`](crate::record), each on its own.
+//! Lock order: `keyring_sem` of the namespace, then the semaphores of keyrings and the locks of
+//! [`Records`], each on its own.
 //!
 //! The result carries references of its own.
 
@@ -38,7 +41,6 @@ use kernel::{
         rcu,
         Arc, //
     },
-    task::Kuid,
 };
 
 use crate::{
@@ -48,34 +50,37 @@ use crate::{
             self,
             CredentialExt as _, //
         },
-        key::Permissions,
+        key::{
+            Need,
+            Permissions, //
+        },
         keyring::{
             AllocFlags,
             Keyring, //
         },
-        user_namespace::{
-            KeyringsGuard,
-            UserNamespace, //
-        },
+        user::User,
+        user_namespace::KeyringsGuard, //
     },
     record::{
-        Mapping,
         Pair,
         Records, //
     },
     stats::Event,
 };
 
-/// What the owner and the possessor of a user or user session keyring may do at first.
+/// What the possessor and the owner of a user or user session keyring may do at first.
 const KEYRING_PERMISSIONS: Permissions = Permissions::POSSESSOR_ALL
     .without(Permissions::POSSESSOR_SETATTR)
     .with(Permissions::OWNER_ALL);
 
-/// What may be done to a register: nobody possesses it but the kernel.
+/// What may be done to a register. Nobody possesses it but the kernel.
 const REGISTER_PERMISSIONS: Permissions = Permissions::POSSESSOR_WRITE
     .with(Permissions::POSSESSOR_SEARCH)
     .with(Permissions::OWNER_VIEW)
     .with(Permissions::OWNER_READ);
+
+/// What `from_kuid()` returns for a UID that has no mapping, and its keyrings are named by.
+const UNMAPPED: u32 = u32::MAX;
 
 /// The description of a keyring.
 pub(crate) struct Name([u8; Self::SIZE]);
@@ -109,16 +114,6 @@ impl Name {
     }
 }
 
-/// What the register has under a name.
-enum Slot {
-    /// The keyring of the UID that was asked for.
-    Own(ARef<Keyring>),
-    /// The keyring of another UID, which goes by the same name because neither has a mapping.
-    Foreign,
-    /// Nothing.
-    Vacant,
-}
-
 /// Resolves UIDs to keyrings.
 pub(crate) struct Resolver {
     records: Arc<Records>,
@@ -130,26 +125,24 @@ impl Resolver {
         Self { records }
     }
 
-    /// Returns the keyrings of `cred`'s real UID in its user namespace, and creates them if they do
-    /// not exist.
+    /// Returns what `take` makes of the keyrings of `cred`'s real UID in its user namespace, which
+    /// are created if they do not exist.
     ///
-    /// `cred` must be the current task's subjective credentials. May sleep.
+    /// `cred` must be the current task's subjective credentials. `take` is called once, and must
+    /// not sleep. This function may.
     ///
     /// Returns `EKEYREVOKED` if one of the keyrings is revoked or invalidated, `EKEYEXPIRED` if one
-    /// has expired, `EACCES` if the UID may not search one, `EDQUOT` if its quota is used up, and
-    /// `ENOMEM` if memory runs out.
+    /// has expired, `EACCES` if one must not be searched, `EDQUOT` if the UID's quota is used up,
+    /// and `ENOMEM` if memory runs out.
     #[doc(alias = "look_up_user_keyrings")]
     #[inline]
     pub(crate) fn resolve<R>(&self, cred: &Credential, take: impl Fn(&Pair) -> R) -> Result<R> {
         let rcu = rcu::read_lock();
 
-        if let Some(record) = self
-            .records
-            .get(cred.user(), cred.user_ns(), Mapping::Mapped, &rcu)
-        {
-            if is_found_by(record.pair(), cred) {
+        if let Some(pair) = self.records.pair(cred.user(), cred.user_ns(), &rcu) {
+            if both_answer(pair, cred) {
                 Event::Hit.count();
-                return Ok(take(record.pair()));
+                return Ok(take(pair));
             }
         }
         drop(rcu);
@@ -162,83 +155,71 @@ impl Resolver {
     fn resolve_slow(&self, cred: &Credential) -> Result<Pair> {
         Event::Miss.count();
 
-        let ns = cred.user_ns();
-        let keyrings = ns.lock_keyrings();
+        let keyrings = cred.user_ns().lock_keyrings();
+        let uid = keyrings.ns().uid(cred.user().uid());
 
-        self.resolve_locked(cred, ns, &keyrings)
-            .inspect_err(|_| Event::Error.count())
+        match uid {
+            Some(uid) => self.resolve_mapped(cred, uid, &keyrings),
+            None => self.resolve_unmapped(cred, &keyrings),
+        }
+        .inspect_err(|_| Event::Error.count())
     }
 
-    /// Finds or creates the keyrings in the order in which the kernel does, so that what exists
-    /// after a failure is the same.
-    fn resolve_locked(
+    fn resolve_mapped(
         &self,
         cred: &Credential,
-        ns: &UserNamespace,
+        uid: u32,
         keyrings: &KeyringsGuard<'_>,
     ) -> Result<Pair> {
         let user = cred.user();
-        let uid = ns.uid(user.uid());
-        let mapping = match uid {
-            Some(_) => Mapping::Mapped,
-            None => Mapping::Unmapped,
-        };
-        let own = self.records.pair(user, ns, mapping);
+        let on_record = self
+            .records
+            .pair(user, keyrings.ns(), &rcu::read_lock())
+            .cloned();
 
         // Another task may have put them on record while this one waited for the semaphore.
-        if let Some(pair) = own.as_ref().filter(|pair| is_found_by(pair, cred)) {
+        if let Some(pair) = on_record.as_ref().filter(|pair| both_answer(pair, cred)) {
             return Ok(pair.clone());
         }
 
-        // Where names are shared, a keyring that is not in the register may be on record.
-        let own = own.filter(|_| mapping == Mapping::Unmapped);
-        let register = register(ns, keyrings)?;
-        let find = |name: &Name, own: Option<&ARef<Keyring>>| match own {
-            Some(keyring) => own_slot(keyring),
-            None => slot(register, name, uid.is_none().then(|| user.uid())),
-        };
+        let (pair, created) = find_or_create(register(keyrings)?, cred, uid)?;
+        let known = on_record.is_some_and(|known| {
+            known.user.as_ptr() == pair.user.as_ptr()
+                && known.session.as_ptr() == pair.session.as_ptr()
+        });
 
-        let name = Name::user(uid.unwrap_or(u32::MAX));
-        let user_slot = find(&name, own.as_ref().map(|pair| &pair.user))?;
-        let user_keyring = match &user_slot {
-            Slot::Own(keyring) => keyring.clone(),
-            _ => alloc(&name, cred, user_slot.dest(register))?,
-        };
-
-        let name = Name::session(uid.unwrap_or(u32::MAX));
-        let session_slot = find(&name, own.as_ref().map(|pair| &pair.session))?;
-        let session_keyring = match &session_slot {
-            Slot::Own(keyring) => keyring.clone(),
-            _ => {
-                let keyring = alloc(&name, cred, None)?;
-
-                keyring.link(&user_keyring)?;
-                if let Some(register) = session_slot.dest(register) {
-                    register.link(&keyring)?;
-                }
-                keyring
-            }
-        };
-
-        let pair = Pair {
-            user: user_keyring,
-            session: session_keyring,
-        };
-        let published = self
-            .records
-            .publish(user, ns, mapping, pair.clone(), keyrings);
-
-        // The register has them, so that the next look-up finds them without a record as well, just
-        // as the kernel does. What is on record only must not get lost.
-        if matches!(user_slot, Slot::Foreign) || matches!(session_slot, Slot::Foreign) {
-            published?;
-        }
-
-        match (user_slot, session_slot) {
-            (Slot::Own(_), Slot::Own(_)) => Event::Adoption.count(),
-            _ => Event::Creation.count(),
+        // If there is no memory for a record, the register has them: the next look-up finds them
+        // there, as the kernel would.
+        if !known
+            && self
+                .records
+                .publish_pair(user, keyrings, pair.clone())
+                .is_ok()
+            && !created
+        {
+            Event::Adoption.count();
         }
         Ok(pair)
+    }
+
+    fn resolve_unmapped(&self, cred: &Credential, keyrings: &KeyringsGuard<'_>) -> Result<Pair> {
+        let user = cred.user();
+        let own = self
+            .records
+            .register(user, keyrings.ns(), &rcu::read_lock())
+            .cloned();
+        if let Some(own) = own {
+            return Ok(find_or_create(&own, cred, UNMAPPED)?.0);
+        }
+
+        let shared = register(keyrings)?;
+        if !is_anothers(shared, user) {
+            return Ok(find_or_create(shared, cred, UNMAPPED)?.0);
+        }
+
+        let own = alloc_register(keyrings)?;
+        self.records.publish_register(user, keyrings, own.clone())?;
+        Ok(find_or_create(&own, cred, UNMAPPED)?.0)
     }
 
     /// Returns the user session keyring of `cred`'s real UID in its user namespace, if there is one
@@ -252,98 +233,124 @@ impl Resolver {
         rcu: &rcu::Guard,
     ) -> Option<ARef<Keyring>> {
         let (user, ns) = (cred.user(), cred.user_ns());
-        let on_record = |mapping| {
-            let session = &self.records.get(user, ns, mapping, rcu)?.pair().session;
-            let register = ns.user_keyring_register()?;
+        let shared = ns.user_keyring_register()?;
 
-            (session.is_live()
-                && session.possessor_may_search(cred)
-                && register.possessor_may_search(cred))
-            .then(|| session.clone())
-        };
-
-        let found = on_record(Mapping::Mapped);
-        if found.is_some() {
-            Event::RcuHit.count();
-            return found;
-        }
-
-        Event::RcuMiss.count();
-        let register = ns.user_keyring_register()?;
-        let uid = ns.uid(user.uid());
-        if uid.is_none() {
-            if let Some(session) = on_record(Mapping::Unmapped) {
-                return Some(session);
+        if let Some(pair) = self.records.pair(user, ns, rcu) {
+            if answers(&pair.session, cred) && may_search(shared, cred) {
+                Event::RcuHit.count();
+                return Some(pair.session.clone());
             }
         }
+        Event::RcuMiss.count();
 
-        let name = Name::session(uid.unwrap_or(u32::MAX));
-        let owner = uid.is_none().then(|| user.uid());
-        match cred.impersonate(|| slot(register, &name, owner)) {
-            Ok(Slot::Own(session)) => Some(session),
-            _ => None,
-        }
+        let uid = ns.uid(user.uid());
+        let own = match uid {
+            Some(_) => None,
+            None => self.records.register(user, ns, rcu),
+        };
+        let name = Name::session(uid.unwrap_or(UNMAPPED));
+        let register = own.map_or(shared, |own| own);
+        let session = cred.impersonate(|| register.search(name.as_c_str())).ok()?;
+        let is_own = uid.is_some() || own.is_some() || session.uid() == user.uid();
+
+        is_own.then_some(session)
+    }
+
+    /// Returns the number of UIDs whose keyrings the kernel's own code does not find.
+    pub(crate) fn unregistered(&self) -> usize {
+        self.records.registers()
     }
 }
 
-impl Slot {
-    /// Returns where a keyring that takes the place is to be linked.
-    fn dest<'a>(&self, register: &'a Keyring) -> Option<&'a Keyring> {
-        match self {
-            Self::Vacant => Some(register),
-            Self::Own(_) | Self::Foreign => None,
-        }
-    }
-}
-
-/// Returns whether a search of the register as `cred` would find both keyrings.
+/// Returns whether a keyring on record is what a search of its register as `cred` would find, and
+/// is sure to be linked there.
 #[inline]
-fn is_found_by(pair: &Pair, cred: &Credential) -> bool {
-    pair.is_found_by(cred)
+fn answers(keyring: &Keyring, cred: &Credential) -> bool {
+    keyring.is_live_without_expiry() && may_search(keyring, cred)
+}
+
+/// Returns whether `cred`, who counts as the possessor, may search the keyring.
+#[inline]
+fn may_search(keyring: &Keyring, cred: &Credential) -> bool {
+    keyring.permission(true, cred, Need::Search).is_ok()
+}
+
+#[inline]
+fn both_answer(pair: &Pair, cred: &Credential) -> bool {
+    answers(&pair.user, cred)
+        && answers(&pair.session, cred)
         && cred
             .user_ns()
             .user_keyring_register()
-            .is_some_and(|register| register.possessor_may_search(cred))
+            .is_some_and(|register| may_search(register, cred))
 }
 
 /// Returns the register of the namespace, and creates it if there is none yet.
 ///
 /// Mirrors `get_user_register()`.
-fn register<'a>(ns: &'a UserNamespace, keyrings: &'a KeyringsGuard<'_>) -> Result<&'a Keyring> {
-    if let Some(register) = ns.user_keyring_register() {
-        return Ok(register);
+fn register<'a>(keyrings: &'a KeyringsGuard<'_>) -> Result<&'a Keyring> {
+    match keyrings.ns().user_keyring_register() {
+        Some(register) => Ok(register),
+        None => Ok(keyrings.set_user_keyring_register(alloc_register(keyrings)?)),
     }
+}
 
-    let register = Keyring::alloc(
+fn alloc_register(keyrings: &KeyringsGuard<'_>) -> Result<ARef<Keyring>> {
+    Keyring::alloc(
         c".user_reg",
-        ns.owner(),
+        keyrings.ns().owner(),
         cred::kernel(),
         REGISTER_PERMISSIONS,
         AllocFlags::InQuota,
         None,
-    )?;
-    Ok(keyrings.set_user_keyring_register(register))
+    )
 }
 
-/// Searches the register as the current task.
+/// Returns whether the register has keyrings for UIDs without a mapping, but not those of `user`.
 ///
-/// What it has is foreign if it does not belong to `owner`. No owner is asked for where the name is
-/// that of a single UID: that keyring is the UID's own, even if root has given it to another.
-fn slot(register: &Keyring, name: &Name, owner: Option<Kuid>) -> Result<Slot> {
-    match register.search(name.as_c_str()) {
-        Ok(keyring) if owner.is_some_and(|owner| keyring.uid() != owner) => Ok(Slot::Foreign),
-        Ok(keyring) => Ok(Slot::Own(keyring)),
-        Err(e) if e == EAGAIN => Ok(Slot::Vacant),
-        Err(e) => Err(e),
-    }
+/// Whose they are is not known of keyrings that the current task must not find.
+fn is_anothers(register: &Keyring, user: &User) -> bool {
+    [Name::user(UNMAPPED), Name::session(UNMAPPED)]
+        .iter()
+        .filter_map(|name| register.search(name.as_c_str()).ok())
+        .any(|keyring| keyring.uid() != user.uid())
 }
 
-/// Judges a keyring on record as [`slot`] does one in the register.
-fn own_slot(keyring: &ARef<Keyring>) -> Result<Slot> {
-    match keyring.validate() {
-        Ok(()) => Ok(Slot::Own(keyring.clone())),
-        // The kernel would have unlinked it by and by.
-        Err(e) if e == ENOKEY => Ok(Slot::Foreign),
+/// Finds the keyrings of `uid` in a register, or creates them there, and tells whether it did.
+///
+/// Mirrors `look_up_user_keyrings()`: things are done in the same order, so that what exists after a
+/// failure is the same.
+fn find_or_create(register: &Keyring, cred: &Credential, uid: u32) -> Result<(Pair, bool)> {
+    let name = Name::user(uid);
+    let (user, user_created) = match find(register, &name)? {
+        Some(user) => (user, false),
+        None => (alloc(&name, cred, Some(register))?, true),
+    };
+
+    let name = Name::session(uid);
+    let (session, session_created) = match find(register, &name)? {
+        Some(session) => (session, false),
+        None => {
+            let session = alloc(&name, cred, None)?;
+
+            session.link(&user)?;
+            register.link(&session)?;
+            (session, true)
+        }
+    };
+
+    let created = user_created || session_created;
+    if created {
+        Event::Creation.count();
+    }
+    Ok((Pair { user, session }, created))
+}
+
+/// Searches a register as the current task.
+fn find(register: &Keyring, name: &Name) -> Result<Option<ARef<Keyring>>> {
+    match register.search(name.as_c_str()) {
+        Ok(keyring) => Ok(Some(keyring)),
+        Err(e) if e == EAGAIN => Ok(None),
         Err(e) => Err(e),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Event {
     Miss,
     /// A pair of keyrings was created, at least one of the two.
     Creation,
-    /// A pair of keyrings was found in the register, and put on record.
+    /// A pair of keyrings that existed already was put on record.
     Adoption,
     /// A look-up was answered with an errno.
     Error,
@@ -62,6 +62,6 @@ impl debugfs::Writer for Stats {
         for (name, event) in NAMES {
             writeln!(f, "{name} {}", event.total())?;
         }
-        writeln!(f, "records {}", self.0.len())
+        writeln!(f, "records {}", self.0.pairs())
     }
 }

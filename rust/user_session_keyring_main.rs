@@ -53,8 +53,7 @@ livepatch::livepatch_modinfo!();
 /// refer to them.
 #[pin_data(PinnedDrop)]
 struct UserSessionKeyring {
-    #[pin]
-    _patch: livepatch::Registration<Resolver>,
+    _patch: Pin<KBox<livepatch::Registration<Resolver>>>,
     #[pin]
     _namespace_freed: fprobe::Registration<NamespaceFreed>,
     #[pin]
@@ -71,12 +70,29 @@ impl kernel::InPlaceModule for UserSessionKeyring {
             Ok(try_pin_init!(Self {
                 _stats <- dir.read_only_file(c"stats", Stats(records.clone())),
                 _namespace_freed <- fprobe::Registration::new(NamespaceFreed(records.clone())),
-                // The last step: look-ups arrive from now on.
-                _patch <- livepatch::Registration::new(module, Resolver::new(records)),
                 _dir: dir,
+                // The last step: look-ups arrive from now on.
+                _patch: enable(module, Resolver::new(records))?,
             }))
         })
     }
+}
+
+fn enable(
+    module: &'static ThisModule,
+    resolver: Resolver,
+) -> Result<Pin<KBox<livepatch::Registration<Resolver>>>> {
+    // SAFETY: This is the last step of `init` that can fail, and what is returned is dropped with
+    // the module.
+    let patch = unsafe { livepatch::Registration::new(module, resolver) };
+
+    KBox::pin_init(patch, GFP_KERNEL).inspect_err(|&e| {
+        if e == EBUSY {
+            pr_err!("another livepatch is in transition: load this one when it is through\n");
+        } else {
+            pr_err!("the kernel does not take this livepatch: {e:?}\n");
+        }
+    })
 }
 
 #[pinned_drop]

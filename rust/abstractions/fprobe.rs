@@ -50,10 +50,10 @@ pub(crate) unsafe trait Function {
     const SYMBOL: &'static CStr;
 
     /// What is of interest of its arguments.
-    type Argument<'a>;
+    type Argument;
 
     /// Reads the argument, or returns [`None`] if this call of the function has none.
-    fn argument<'a>(registers: &'a Registers<'a>) -> Option<Self::Argument<'a>>;
+    fn argument(registers: &Registers<'_>) -> Option<Self::Argument>;
 }
 
 /// What is to be done when a probed function is entered, and when it returns.
@@ -61,18 +61,18 @@ pub(crate) unsafe trait Function {
 /// Handlers are called with preemption disabled, in whatever context the function is called in, and
 /// not at all within themselves. They must not sleep; on `PREEMPT_RT` that includes the taking of a
 /// `spinlock_t`.
-pub(crate) trait Handler: Send + Sync {
+pub(crate) trait Handler: Send + Sync + 'static {
     /// The function that is probed.
     type Function: Function;
 
     /// What is handed from the entry to the exit of the same call.
-    type Data: Copy + Send;
+    type Data: Copy + Send + 'static;
 
     /// Whether the exit of the function is probed, which costs a good deal more than its entry.
     const PROBES_EXIT: bool;
 
     /// Called when the function is entered. The exit of this call is left alone on [`None`].
-    fn entry(&self, argument: <Self::Function as Function>::Argument<'_>) -> Option<Self::Data>;
+    fn entry(&self, argument: <Self::Function as Function>::Argument) -> Option<Self::Data>;
 
     /// Called when the function returns.
     fn exit(&self, data: Self::Data) {
@@ -105,8 +105,8 @@ unsafe impl<T: Handler> Sync for Registration<T> {}
 impl<T: Handler> Registration<T> {
     /// Probes the function.
     ///
-    /// Sleeps. Returns `ENOENT` or `EILSEQ` if there is no such function or it cannot be probed,
-    /// and `ENOMEM` if memory runs out.
+    /// Sleeps. Returns an error if there is no such function or it cannot be probed, and `ENOMEM`
+    /// if memory runs out.
     #[doc(alias = "register_fprobe_syms")]
     pub(crate) fn new(handler: T) -> impl PinInit<Self, Error> {
         const { assert!(align_of::<T::Data>() <= align_of::<usize>()) };

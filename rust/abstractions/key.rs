@@ -82,6 +82,24 @@ impl BitOr for Permissions {
     }
 }
 
+/// What somebody needs permission for.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Need {
+    /// To see the attributes.
+    View = bindings::key_need_perm_KEY_NEED_VIEW,
+    /// To read the payload.
+    Read = bindings::key_need_perm_KEY_NEED_READ,
+    /// To update the payload, or to add links to a keyring and remove them.
+    Write = bindings::key_need_perm_KEY_NEED_WRITE,
+    /// To find the key, or to search a keyring.
+    Search = bindings::key_need_perm_KEY_NEED_SEARCH,
+    /// To link the key to a keyring.
+    Link = bindings::key_need_perm_KEY_NEED_LINK,
+    /// To change the owner, the permissions or the timeout.
+    Setattr = bindings::key_need_perm_KEY_NEED_SETATTR,
+}
+
 /// Wraps the kernel's `struct key`.
 ///
 /// # Invariants
@@ -133,8 +151,8 @@ impl Key {
 
     /// Finds a key by its serial number.
     ///
-    /// No permission is checked. May be called from any context but a hard interrupt. Returns
-    /// `ENOKEY` if there is no such key or it is about to be freed.
+    /// No permission is checked. To be called in process context; does not sleep. Returns `ENOKEY`
+    /// if there is no such key or it is about to be freed.
     #[doc(alias = "key_lookup")]
     pub(crate) fn lookup(serial: Serial) -> Result<ARef<Key>> {
         // SAFETY: An FFI call with no additional requirements.
@@ -195,25 +213,18 @@ impl Key {
         self.has_flag(bindings::KEY_FLAG_UID_KEYRING)
     }
 
-    /// Returns whether a search that checks the state would find the key: it is neither revoked
-    /// nor invalidated nor expired.
+    /// Returns whether the key is neither revoked nor invalidated, and will not expire by itself.
     ///
-    /// Mirrors the checks of `keyring_search_iterator()` in `security/keys/keyring.c`. May be
-    /// called from any context.
+    /// May be called from any context.
     #[inline]
-    pub(crate) fn is_live(&self) -> bool {
+    pub(crate) fn is_live_without_expiry(&self) -> bool {
         const GONE: usize = 1 << bindings::KEY_FLAG_INVALIDATED | 1 << bindings::KEY_FLAG_REVOKED;
 
-        read_once!(self.flags) & GONE == 0 && !self.is_expired()
-    }
-
-    #[inline]
-    fn is_expired(&self) -> bool {
-        match read_once!(self.__bindgen_anon_2.expiry) {
-            0 | bindings::time64_t::MAX => false,
-            // SAFETY: An FFI call with no additional requirements.
-            expiry => unsafe { bindings::ktime_get_real_seconds() >= expiry },
-        }
+        read_once!(self.flags) & GONE == 0
+            && matches!(
+                read_once!(self.__bindgen_anon_2.expiry),
+                0 | bindings::time64_t::MAX
+            )
     }
 
     /// Checks that the key may be used.
@@ -226,31 +237,21 @@ impl Key {
         to_result(unsafe { bindings::key_validate(self.as_ptr()) })
     }
 
-    /// Returns whether `cred` may search a keyring that it possesses.
+    /// Checks that `cred` has a permission, and that no security module objects.
     ///
-    /// Where no security module labels keys, the permissions mask is all that there is to it.
-    /// Otherwise the whole check is made. May be called from any context, if `cred` is kept alive.
+    /// May be called from any context, as long as `cred` is kept alive. Returns `EACCES`, or what a
+    /// security module returns.
     #[doc(alias = "key_task_permission")]
     #[inline]
-    pub(crate) fn possessor_may_search(&self, cred: &Credential) -> bool {
-        // SAFETY: By the type invariant the pointer is valid, and `security` does not change once
-        // others can see the key.
-        let labelled = unsafe { !(*self.as_ptr()).security.is_null() };
-
-        self.permissions().contains(Permissions::POSSESSOR_SEARCH)
-            && (!labelled || self.may_search(cred, true))
-    }
-
-    #[cold]
-    fn may_search(&self, cred: &Credential, possessed: bool) -> bool {
+    pub(crate) fn permission(&self, possessed: bool, cred: &Credential, need: Need) -> Result {
         // SAFETY: Both pointers are valid by the type invariants.
-        unsafe {
+        to_result(unsafe {
             bindings::key_task_permission(
                 KeyRef::encode(self, possessed),
                 cred.as_ptr(),
-                bindings::key_need_perm_KEY_NEED_SEARCH,
-            ) == 0
-        }
+                need as bindings::key_need_perm,
+            )
+        })
     }
 
     /// Revokes the key.

@@ -21,6 +21,7 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
+        Full,
         Release, //
     },
     types::Opaque, //
@@ -71,11 +72,6 @@ pub(crate) trait Patch: Send + Sync + Sized + 'static {
 
     /// Returns where the replacement functions find the patch.
     fn slot() -> &'static Slot<Self>;
-
-    /// Called when the kernel refuses to enable the patch, to tell what can be done about it.
-    fn refused(error: Error) {
-        let _ = error;
-    }
 
     /// Called before the first task is switched to the replacement functions.
     fn pre_patch(&self) -> Result {
@@ -153,14 +149,19 @@ unsafe impl<T: Patch> Send for Registration<T> {}
 unsafe impl<T: Patch> Sync for Registration<T> {}
 
 impl<T: Patch> Registration<T> {
-    /// Enables a livepatch. To be called by a module's `init` only, as its last step.
+    /// Enables a livepatch.
     ///
     /// On success the transition has begun, but need not be over. Sleeps. Returns `EBUSY` if
-    /// another livepatch is in transition, `ENOENT` if a function does not exist, `EINVAL` if its
-    /// name is not unique or a livepatch that is already there is not compatible, and `ENOMEM` if
-    /// memory runs out.
+    /// another livepatch is in transition or this one is registered already, `ENOENT` if a function
+    /// does not exist, `EINVAL` if its name is not unique, the module is not marked as a livepatch,
+    /// or one that is already there is not compatible, and `ENOMEM` if memory runs out.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the `init` of `module`, which must not fail afterwards. The registration
+    /// must be dropped by the removal of the module only.
     #[doc(alias = "klp_enable_patch")]
-    pub(crate) fn new(module: &'static ThisModule, data: T) -> impl PinInit<Self, Error> {
+    pub(crate) unsafe fn new(module: &'static ThisModule, data: T) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             data,
             tables: Self::tables(module)?,
@@ -219,17 +220,18 @@ impl<T: Patch> Registration<T> {
         // SAFETY: The kernel does not know the tables yet, so nobody else accesses them.
         unsafe { (*tables.patch.get()).objs = tables.objects.get().cast() };
 
-        // INVARIANT: `data` is initialised, and its address is stable.
         // SAFETY: By the safety requirements `this` is valid.
-        T::slot().0.store(unsafe { &raw mut (*this).data }, Release);
+        let data = unsafe { &raw mut (*this).data };
+        // INVARIANT: `data` is initialised, and its address is stable.
+        if T::slot().0.cmpxchg(ptr::null_mut(), data, Full).is_err() {
+            return Err(EBUSY);
+        }
 
         // SAFETY: The tables are complete, and stay where they are until the module is removed,
         // which the kernel allows only when it has finished with them. `Func::new` guarantees that
         // the functions may stand in for each other.
-        to_result(unsafe { bindings::klp_enable_patch(tables.patch.get()) }).inspect_err(|&error| {
-            T::slot().0.store(ptr::null_mut(), Release);
-            T::refused(error);
-        })
+        to_result(unsafe { bindings::klp_enable_patch(tables.patch.get()) })
+            .inspect_err(|_| T::slot().0.store(ptr::null_mut(), Release))
     }
 
     extern "C" fn pre_patch(_object: *mut bindings::klp_object) -> c_int {
@@ -258,7 +260,7 @@ impl<T: Patch> Registration<T> {
 
 #[pinned_drop]
 impl<T: Patch> PinnedDrop for Registration<T> {
-    /// The patch is no longer enabled: the module would not be removed otherwise.
+    /// The patch is no longer enabled: the kernel would not remove the module otherwise.
     fn drop(self: Pin<&mut Self>) {
         T::slot().0.store(ptr::null_mut(), Release);
     }

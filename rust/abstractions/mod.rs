@@ -8,6 +8,8 @@
 
 #![allow(
     dead_code,
+    unused_imports,
+    unused_macros,
     reason = "an abstraction is whole, whether or not this module needs all of it"
 )]
 

@@ -14,6 +14,7 @@ use core::{
 };
 
 use kernel::{
+    container_of,
     error::to_result,
     prelude::*,
     sync::{
@@ -43,10 +44,6 @@ struct Node<V> {
 }
 
 impl<V> Node<V> {
-    fn head(&mut self) -> *mut bindings::rhash_head {
-        &raw mut self.raw.head
-    }
-
     /// Turns a pointer to the head of a node into one to the node.
     fn from_head(head: *mut bindings::rhash_head) -> *mut Self {
         const { assert!(offset_of!(bindings::rust_helper_node, head) == 0) };
@@ -60,6 +57,8 @@ impl<V> Node<V> {
 ///
 /// Look-ups take no lock and write to no shared memory. The table grows and shrinks with the number
 /// of values, so that their cost does not depend on it.
+///
+/// Values that are removed are dropped by an RCU callback, so their `drop` must not sleep.
 ///
 /// # Invariants
 ///
@@ -112,13 +111,15 @@ impl<V: Send + Sync> RhashTable<V> {
         Some(unsafe { &(*Node::<V>::from_head(head)).value })
     }
 
-    /// Adds a value.
+    /// Stores the value of `key`. What was there is dropped after a grace period.
     ///
-    /// Allocates with `GFP_KERNEL`, so it may sleep. Returns `EEXIST` if there is a value of `key`,
-    /// and `ENOMEM` if memory runs out. The value is dropped then.
+    /// A look-up at the same time finds the one or the other. Callers must not store the same key
+    /// at the same time; if they do, one of them gets `EBUSY`. May sleep. Returns `ENOMEM` if memory
+    /// runs out. The new value is dropped then, and the old one stays.
     #[doc(alias = "rhashtable_lookup_insert_fast")]
-    pub(crate) fn insert(&self, key: TableKey, value: V) -> Result {
-        let mut node = KBox::new(
+    #[doc(alias = "rhashtable_replace_fast")]
+    pub(crate) fn store(&self, key: TableKey, value: V) -> Result {
+        let node = KBox::into_raw(KBox::new(
             Node {
                 raw: bindings::rust_helper_node {
                     head: Default::default(),
@@ -128,14 +129,44 @@ impl<V: Send + Sync> RhashTable<V> {
                 value,
             },
             GFP_KERNEL,
-        )?;
+        )?);
+        let rcu = rcu::read_lock();
 
-        // SAFETY: By the type invariant the table is initialised, and `node` is in no table.
-        to_result(unsafe { bindings::table_insert(self.table.get(), node.head()) })?;
+        // SAFETY: By the type invariant the table is initialised. The RCU read lock is held, and
+        // `node` is valid and in no table.
+        let (result, old) = unsafe {
+            let head = &raw mut (*node).raw.head;
+            let old = bindings::table_lookup(self.table.get(), key.as_ptr());
 
-        // INVARIANT: The table owns the allocation from now on.
-        let _ = KBox::into_raw(node);
-        Ok(())
+            // INVARIANT: If the result is 0, the table owns the node from now on.
+            if old.is_null() {
+                (bindings::table_insert(self.table.get(), head), old)
+            } else {
+                (bindings::table_replace(self.table.get(), old, head), old)
+            }
+        };
+        drop(rcu);
+
+        match to_result(result) {
+            Ok(()) => {
+                if !old.is_null() {
+                    // SAFETY: We are the one who took it out of the table.
+                    unsafe { Self::drop_later(old) };
+                }
+                Ok(())
+            }
+            Err(e) => {
+                // SAFETY: The table did not take the node over.
+                drop(unsafe { KBox::from_raw(node) });
+                // The two others are that the key is being stored or removed, and that the table
+                // cannot grow.
+                Err(if e == EEXIST || e == ENOENT {
+                    EBUSY
+                } else {
+                    ENOMEM
+                })
+            }
+        }
     }
 
     /// Removes the value of `key`, and drops it after a grace period.
@@ -154,15 +185,24 @@ impl<V: Send + Sync> RhashTable<V> {
             return false;
         }
 
-        // SAFETY: The node is no longer in the table, and we are the one who removed it. It is
-        // dropped by the callback only.
+        // SAFETY: We are the one who took it out of the table.
+        unsafe { Self::drop_later(head) };
+        true
+    }
+
+    /// Drops a node after a grace period.
+    ///
+    /// # Safety
+    ///
+    /// The node must have been taken out of the table by the caller.
+    unsafe fn drop_later(head: *mut bindings::rhash_head) {
+        // SAFETY: By the safety requirements the node is valid, and nobody else drops it.
         unsafe {
             bindings::call_rcu(
                 &raw mut (*Node::<V>::from_head(head)).rcu,
                 Some(Self::drop_after_grace_period),
             )
         };
-        true
     }
 
     /// Returns the number of values.
@@ -173,12 +213,18 @@ impl<V: Send + Sync> RhashTable<V> {
         usize::try_from(len).unwrap_or(0)
     }
 
+    /// Returns the number of buckets.
+    pub(crate) fn buckets(&self) -> usize {
+        // SAFETY: By the type invariant the table is initialised.
+        unsafe { bindings::table_buckets(self.table.get()) as usize }
+    }
+
     /// # Safety
     ///
     /// `rcu` must be that of a node that nobody uses any more.
     unsafe extern "C" fn drop_after_grace_period(rcu: *mut bindings::callback_head) {
         // SAFETY: `rcu` is a field of a `Node<V>`.
-        let node = unsafe { rcu.byte_sub(offset_of!(Node<V>, rcu)) }.cast::<Node<V>>();
+        let node = unsafe { container_of!(rcu, Node<V>, rcu) };
 
         // SAFETY: The node was allocated by `KBox`, and the safety requirements guarantee that we
         // own it.
@@ -201,10 +247,10 @@ impl<V: Send + Sync> RhashTable<V> {
 impl<V: Send + Sync> PinnedDrop for RhashTable<V> {
     /// Drops all values, those included that were removed before.
     ///
-    /// Sleeps until a grace period has passed.
+    /// Sleeps until all RCU callbacks that were queued before have been called.
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant the table is initialised and owns its nodes. All references
-        // to values borrow the table, so there are none.
+        // SAFETY: By the type invariant the table is initialised and owns its nodes. References to
+        // values borrow the table, so there are none.
         unsafe {
             bindings::rhashtable_free_and_destroy(
                 self.table.get(),

@@ -4,12 +4,9 @@
 //!
 //! C header: [`include/linux/user_namespace.h`](srctree/include/linux/user_namespace.h)
 
-use core::{
-    marker::PhantomData,
-    ptr::{
-        self,
-        NonNull, //
-    },
+use core::ptr::{
+    self,
+    NonNull, //
 };
 
 use kernel::{
@@ -93,7 +90,8 @@ impl UserNamespace {
     /// Returns the identifier of the namespace.
     #[inline]
     pub(crate) fn id(&self) -> Id {
-        // SAFETY: The offset is that of `ns.ns_id`, a `u64` that never changes.
+        // SAFETY: By the type invariant the pointer is valid. The offset is that of `ns.ns_id`, a
+        // `u64` that never changes.
         Id(unsafe {
             self.as_ptr()
                 .byte_add(bindings::USER_NS_ID_OFFSET)
@@ -142,7 +140,6 @@ impl UserNamespace {
         KeyringsGuard {
             ns: self,
             _not_send: NotThreadSafe,
-            _ns: PhantomData,
         }
     }
 }
@@ -168,10 +165,15 @@ pub(crate) struct KeyringsGuard<'a> {
     ns: &'a UserNamespace,
     // A semaphore is released by the task that took it.
     _not_send: NotThreadSafe,
-    _ns: PhantomData<&'a UserNamespace>,
 }
 
-impl KeyringsGuard<'_> {
+impl<'a> KeyringsGuard<'a> {
+    /// Returns the namespace whose semaphore is held.
+    #[inline]
+    pub(crate) fn ns(&self) -> &'a UserNamespace {
+        self.ns
+    }
+
     /// Makes `keyring` the one that [`UserNamespace::user_keyring_register`] returns.
     ///
     /// The namespace takes over the reference. If there is a register already, `keyring` is
@@ -211,13 +213,14 @@ pub(crate) struct KeyFreeUserNs;
 unsafe impl fprobe::Function for KeyFreeUserNs {
     const SYMBOL: &'static CStr = c"key_free_user_ns";
 
-    type Argument<'a> = &'a UserNamespace;
+    // Not the namespace itself: it has no references any more.
+    type Argument = Id;
 
-    fn argument<'a>(registers: &'a fprobe::Registers<'a>) -> Option<&'a UserNamespace> {
+    fn argument(registers: &fprobe::Registers<'_>) -> Option<Id> {
         let ns = ptr::with_exposed_provenance(registers.argument(0));
 
-        // SAFETY: The namespace is valid until the function returns.
-        Some(unsafe { UserNamespace::from_ptr(ns) })
+        // SAFETY: The namespace is valid until the function returns, and its identifier is set.
+        Some(unsafe { UserNamespace::from_ptr(ns) }.id())
     }
 }
 

@@ -30,11 +30,14 @@ const struct cred *rust_helper_revert_creds(const struct cred *cred);
 unsigned long rust_helper_ftrace_regs_get_argument(struct ftrace_regs *regs,
 						   unsigned int n);
 
+unsigned int rust_helper_table_buckets(struct rhashtable *ht);
 int rust_helper_table_init(struct rhashtable *ht);
 int rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head);
 struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
 					    const u64 *key);
 int rust_helper_table_remove(struct rhashtable *ht, struct rhash_head *head);
+int rust_helper_table_replace(struct rhashtable *ht, struct rhash_head *old,
+			      struct rhash_head *head);
 
 struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);
 void rust_helper_put_user_ns(struct user_namespace *ns);

@@ -34,6 +34,16 @@ static const struct rhashtable_params table_params = {
 	.automatic_shrinking = true,
 };
 
+unsigned int rust_helper_table_buckets(struct rhashtable *ht)
+{
+	unsigned int size;
+
+	rcu_read_lock();
+	size = rht_dereference_rcu(ht->tbl, ht)->size;
+	rcu_read_unlock();
+	return size;
+}
+
 int rust_helper_table_init(struct rhashtable *ht)
 {
 	return rhashtable_init(ht, &table_params);
@@ -53,4 +63,10 @@ struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
 int rust_helper_table_remove(struct rhashtable *ht, struct rhash_head *head)
 {
 	return rhashtable_remove_fast(ht, head, table_params);
+}
+
+int rust_helper_table_replace(struct rhashtable *ht, struct rhash_head *old,
+			      struct rhash_head *head)
+{
+	return rhashtable_replace_fast(ht, old, head, table_params);
 }
