@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of hash tables.
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        rcu, Arc,
+    },
+    time::{delay::fsleep, Delta},
+};
+
+use crate::abstractions::rhashtable::{RhashTable, TableKey};
+
+/// Counts how many of its kind exist.
+struct Counted(u64, Arc<Atomic<i32>>);
+
+impl Counted {
+    fn new(value: u64, count: &Arc<Atomic<i32>>) -> Self {
+        count.add(1, Relaxed);
+        Self(value, count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.add(-1, Relaxed);
+    }
+}
+
+type Table = Pin<KBox<RhashTable<Counted>>>;
+
+fn table() -> Result<(Table, Arc<Atomic<i32>>)> {
+    Ok((
+        KBox::pin_init(RhashTable::new(), GFP_KERNEL)?,
+        Arc::new(Atomic::new(0), GFP_KERNEL)?,
+    ))
+}
+
+fn value(table: &Table, key: TableKey) -> Option<u64> {
+    table.get(&key, &rcu::read_lock()).map(|value| value.0)
+}
+
+/// The table is resized by a work item.
+fn wait_until(f: impl Fn() -> bool) -> bool {
+    for _ in 0..500 {
+        if f() {
+            return true;
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    false
+}
+
+#[kunit_tests(usk_rhashtable)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_by_both_words_of_its_key() -> Result {
+        let (table, count) = table()?;
+
+        table.store([1, 2], Counted::new(12, &count))?;
+        table.store([2, 1], Counted::new(21, &count))?;
+        assert_eq!(value(&table, [1, 2]), Some(12));
+        assert_eq!(value(&table, [2, 1]), Some(21));
+        assert_eq!(value(&table, [1, 1]), None);
+        assert_eq!(value(&table, [2, 2]), None);
+        assert_eq!(table.len(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_second_value_of_a_key_replaces_the_first() -> Result {
+        let (table, count) = table()?;
+
+        table.store([1, 2], Counted::new(1, &count))?;
+        table.store([1, 2], Counted::new(2, &count))?;
+        assert_eq!(value(&table, [1, 2]), Some(2));
+        assert_eq!(table.len(), 1);
+        rcu::rcu_barrier();
+        assert_eq!(count.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_removed_value_is_dropped_after_a_grace_period() -> Result {
+        let (table, count) = table()?;
+
+        table.store([1, 2], Counted::new(1, &count))?;
+        let guard = rcu::read_lock();
+        assert!(table.remove(&[1, 2]));
+        assert!(!table.remove(&[1, 2]));
+        assert_eq!(count.load(Relaxed), 1);
+        drop(guard);
+        assert_eq!(value(&table, [1, 2]), None);
+        rcu::rcu_barrier();
+        assert_eq!(count.load(Relaxed), 0);
+        assert_eq!(table.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_the_table_drops_all() -> Result {
+        let (table, count) = table()?;
+
+        for n in 0..100 {
+            table.store([n, n], Counted::new(n, &count))?;
+        }
+        for n in 0..10 {
+            table.remove(&[n, n]);
+        }
+        drop(table);
+        assert_eq!(count.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn it_grows_and_shrinks() -> Result {
+        const N: u64 = 10_000;
+        let (table, count) = table()?;
+        let small = table.buckets();
+
+        for n in 0..N {
+            table.store([n << 6, 3], Counted::new(n, &count))?;
+        }
+        assert_eq!(table.len(), N as usize);
+        assert!(wait_until(|| table.buckets() > small * 16));
+        for n in 0..N {
+            assert_eq!(value(&table, [n << 6, 3]), Some(n));
+        }
+        for n in 0..N {
+            assert!(table.remove(&[n << 6, 3]));
+        }
+        assert!(wait_until(|| table.buckets() < small * 16));
+        rcu::rcu_barrier();
+        assert_eq!(count.load(Relaxed), 0);
+        Ok(())
+    }
+}
