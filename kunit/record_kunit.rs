@@ -5,8 +5,9 @@
 use kernel::{prelude::*, sync::rcu, time::delay::fsleep, time::Delta};
 
 use crate::{
+    abstractions::fprobe::Handler as _,
     fixture::{self, TestNamespace, TestUser},
-    record::{Pair, Records},
+    record::{NamespaceFreed, Pair, Records},
 };
 
 fn pair() -> Result<Pair> {
@@ -151,7 +152,7 @@ mod tests {
         publish(&records, &one, &gone, &pair)?;
         publish(&records, &two, &gone, &pair)?;
         publish(&records, &one, &stays, &pair)?;
-        records.namespace_freed(gone.id());
+        assert_eq!(NamespaceFreed(records.clone()).entry(gone.id()), None);
         assert!(wait_for(&records, 1));
         assert_eq!(serials(&records, &one, &gone), None);
         assert_eq!(serials(&records, &one, &stays), own_serials(&pair));
