@@ -56,11 +56,11 @@ impl Patch for Resolver {
     }
 
     fn pre_unpatch(&self) {
-        let unregistered = self.unregistered();
+        let uids = self.unregistered();
 
-        if unregistered != 0 {
+        if uids != 0 {
             pr_warn!(
-                "{unregistered} UIDs without a mapping lose the keyrings that are theirs alone\n"
+                "keyrings go that the kernel cannot find, of UIDs without a mapping: {uids}\n"
             );
         }
     }
