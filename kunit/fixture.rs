@@ -2,8 +2,8 @@
 
 //! UID records, user namespaces and credentials for tests to use as they like.
 //!
-//! The kernel makes these for processes only, and tests run in a kernel thread. What is made here is
-//! known to nobody else. It starts with many references, so that it is never freed by C code.
+//! The kernel makes these for processes only, and tests run in a kernel thread. What is made here
+//! is known to nobody else. It starts with many references, so that C code never frees it.
 
 use core::ops::Deref;
 

@@ -441,7 +441,7 @@ mod tests {
 
     #[test]
     fn without_a_mapping_the_register_decides_as_well() -> Result {
-        // The first has its keyrings in the register of the namespace, the second in one for itself.
+        // The first is in the register of the namespace, the second in one for itself.
         for tested in [0, 1] {
             let ns = TestNamespace::new(1000, 0, 0, 0)?;
             let (one, two) = (TestUser::new(1000)?, TestUser::new(1001)?);

@@ -80,7 +80,7 @@ fn into_raw(keyring: ARef<Keyring>) -> *mut bindings::key {
 /// do not exist.
 ///
 /// Replaces the function of the same name in `security/keys/process_keys.c`. Called in process
-/// context; may sleep. Returns 0, or an errno as [`Resolver::resolve`] does; nothing is stored then.
+/// context; may sleep. Returns 0, or an errno as [`Resolver::resolve`] does and stores nothing.
 ///
 /// # Safety
 ///

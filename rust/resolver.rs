@@ -318,8 +318,8 @@ fn is_anothers(register: &Keyring, user: &User) -> bool {
 
 /// Finds the keyrings of `uid` in a register, or creates them there, and tells whether it did.
 ///
-/// Mirrors `look_up_user_keyrings()`: things are done in the same order, so that what exists after a
-/// failure is the same.
+/// Mirrors `look_up_user_keyrings()`: things are done in the same order, so that what exists after
+/// a failure is the same.
 fn find_or_create(register: &Keyring, cred: &Credential, uid: u32) -> Result<(Pair, bool)> {
     let name = Name::user(uid);
     let (user, user_created) = match find(register, &name)? {

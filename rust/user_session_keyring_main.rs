@@ -48,9 +48,9 @@ livepatch::livepatch_modinfo!();
 
 /// What the module has registered.
 ///
-/// Fields are dropped in this order. When the module is removed, the patch has been disabled before,
-/// and no task executes its functions any more. The records are dropped with the last of those that
-/// refer to them.
+/// Fields are dropped in this order. When the module is removed, the patch has been disabled
+/// before, and no task executes its functions any more. The records are dropped with the last of
+/// those that refer to them.
 #[pin_data(PinnedDrop)]
 struct UserSessionKeyring {
     _patch: Pin<KBox<livepatch::Registration<Resolver>>>,

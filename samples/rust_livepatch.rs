@@ -2,8 +2,8 @@
 
 //! The smallest livepatch in Rust.
 //!
-//! Purpose: replaces `cmdline_proc_show()` of the kernel, like `samples/livepatch/livepatch-sample.c`
-//! there, so that reading `/proc/cmdline` tells so.
+//! Purpose: replaces `cmdline_proc_show()` of the kernel, so that reading `/proc/cmdline` tells so.
+//! The same in C is `samples/livepatch/livepatch-sample.c` there.
 //!
 //! Usage: `make samples KDIR=...`, then as root in a system that runs this kernel:
 //!

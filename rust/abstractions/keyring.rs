@@ -98,8 +98,8 @@ impl Keyring {
     /// If `dest` is given, the new keyring is linked there before anybody else can see it.
     ///
     /// Sleeps, and takes the semaphore of `dest`. Returns `EDQUOT` if the owner's quota is used up,
-    /// `ENOMEM` if memory runs out, `EKEYREVOKED` and others if `dest` cannot take the link, or what
-    /// a security module objects with. No keyring is left behind then.
+    /// `ENOMEM` if memory runs out, `EKEYREVOKED` and others if `dest` cannot take the link, or
+    /// what a security module objects with. No keyring is left behind then.
     #[doc(alias = "keyring_alloc")]
     pub(crate) fn alloc(
         description: &CStr,

@@ -63,7 +63,7 @@ impl<V> Node<V> {
 /// # Invariants
 ///
 /// - `table` is an initialised `struct rhashtable`.
-/// - The elements of it are heads of `Node<V>`, each in an allocation by `KBox` that the table owns.
+/// - Its elements are heads of `Node<V>`, each in an allocation by `KBox` that the table owns.
 #[pin_data(PinnedDrop)]
 pub(crate) struct RhashTable<V: Send + Sync + 'static> {
     #[pin]
@@ -85,8 +85,10 @@ impl<V: Send + Sync> RhashTable<V> {
     #[doc(alias = "rhashtable_init")]
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            // SAFETY: `table` is valid for writes, and pinned.
-            table <- Opaque::try_ffi_init(|table| to_result(unsafe { bindings::table_init(table) })),
+            table <- Opaque::try_ffi_init(|table| {
+                // SAFETY: `table` is valid for writes, and pinned.
+                to_result(unsafe { bindings::table_init(table) })
+            }),
             _pin: PhantomPinned,
             _values: PhantomData,
         })
@@ -114,8 +116,8 @@ impl<V: Send + Sync> RhashTable<V> {
     /// Stores the value of `key`. What was there is dropped after a grace period.
     ///
     /// A look-up at the same time finds the one or the other. Callers must not store the same key
-    /// at the same time; if they do, one of them gets `EBUSY`. May sleep. Returns `ENOMEM` if memory
-    /// runs out. The new value is dropped then, and the old one stays.
+    /// at the same time; if they do, one of them gets `EBUSY`. May sleep. Returns `ENOMEM` if
+    /// memory runs out. The new value is dropped then, and the old one stays.
     #[doc(alias = "rhashtable_lookup_insert_fast")]
     #[doc(alias = "rhashtable_replace_fast")]
     pub(crate) fn store(&self, key: TableKey, value: V) -> Result {
