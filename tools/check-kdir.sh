@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Refuse a kernel tree that the module cannot be built against, in a line that says why and what to do.
+# Refuse a kernel tree that the module cannot be built against, in one line: why, and what to do.
 # Usage: check-kdir.sh KDIR
 
 kdir=$1

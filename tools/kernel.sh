@@ -13,7 +13,8 @@ unpack_source() {
 	local partial=$STATE/source.partial-$$
 	[[ ! -e $STATE/source ]] || return 0
 	mkdir "$partial"
-	in_root tar -C "$(inside "$partial")" --strip-components=1 -xf "/usr/src/linux-source-$KERNEL_SERIES.tar.xz"
+	in_root tar -C "$(inside "$partial")" --strip-components=1 \
+		-xf "/usr/src/linux-source-$KERNEL_SERIES.tar.xz"
 	mv -T "$partial" "$STATE/source"
 }
 
@@ -39,9 +40,10 @@ kmake() {
 }
 
 # Headers of Debian leave out the metadata of the kernel crate. Preparing the very source with the
-# very configuration makes it again, with the same hashes, as long as compiler and release are the same.
+# very configuration makes it again, with the same hashes if compiler and release are the same.
 prepare_stock() {
 	local out=$STATE/stock config=$ROOT/usr/lib/modules/$RELEASE/config got option version
+	local setting
 	[[ ! -e $STATE/stock.made ]] || return 0
 	mkdir -p "$out"
 	cp "$config" "$out/.config"
@@ -50,7 +52,8 @@ prepare_stock() {
 	got=$(< "$out/include/config/kernel.release")
 	[[ $got = "$RELEASE" ]] || die "the prepared tree is for $got, the stock kernel is $RELEASE: the archive is between two releases, try again later"
 	for option in RUST LIVEPATCH FPROBE KEYS USER_NS RUSTC_VERSION_TEXT; do
-		[[ $(grep "^CONFIG_$option=" "$out/.config") = "$(grep "^CONFIG_$option=" "$config")" ]] ||
+		setting=$(grep "^CONFIG_$option=" "$config")
+		grep -Fqx "$setting" "$out/.config" ||
 			die "CONFIG_$option differs from the stock kernel's in the prepared tree: the build root's tools are not the ones that built $RELEASE"
 	done
 	cp "$ROOT/usr/src/linux-headers-$RELEASE/Module.symvers" "$out/"

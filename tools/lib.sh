@@ -12,6 +12,7 @@ shopt -s inherit_errexit
 : "${MIRROR:=}"
 : "${USK_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/user_session_keyring}"
 
+# shellcheck disable=SC2034 # for those that source this
 SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 RUN=
 JOB=
@@ -55,8 +56,8 @@ setup() {
 
 # Files are still being written while the killed job goes down, hence the second try.
 remove() {
-	local try
-	for try in {1..50}; do
+	local tries=50
+	while ((tries-- > 0)); do
 		rm -rf --one-file-system -- "$@" 2>/dev/null && return
 		sleep 0.1
 	done

@@ -17,7 +17,8 @@ build_module() {
 	sync_sources "$tree"
 	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" "$@" modules
 	mkdir -p "$destination"
-	find "$STATE/build/$tree/rust" "$STATE/build/$tree/kunit" -name '*.ko' -exec cp -t "$destination" {} +
+	find "$STATE/build/$tree/rust" "$STATE/build/$tree/kunit" -name '*.ko' \
+		-exec cp -t "$destination" {} +
 }
 
 # need_module stock|kunit DESTINATION

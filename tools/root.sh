@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The build root: Debian trixie with every tool in it, and the stock kernel's packages. To be sourced.
+# The build root: Debian trixie with every tool in it, and the stock kernel. To be sourced.
 
 PACKAGES=(
 	bc bindgen bison busybox-static codespell cpio dwarves file flex gcc keyutils kmod
@@ -47,7 +47,9 @@ make_root() {
 	done
 	{
 		echo 'Acquire::Retries "2"; Acquire::http::Timeout "30"; Acquire::https::Timeout "30";'
-		apt-config dump | grep '^Acquire::' | grep -Ev '^Acquire::(IndexTargets|Changelogs|Languages|GzipIndexes|Compression)' || true
+		# How this machine reaches a mirror, its proxies above all.
+		apt-config dump | grep '^Acquire::' |
+			grep -Ev '::(IndexTargets|Changelogs|Languages|GzipIndexes|Compression)' || true
 		echo 'Acquire::Languages "none"; APT::Install-Recommends "false";'
 	} > "$RUN/apt.conf"
 	if ! unshare --mount --pid --kill-child --mount-proc \
@@ -76,7 +78,7 @@ explain_root_failure() {
 	missing=$(sed -n 's/.*Unable to locate package //p' "$log" | head -n 1)
 	[[ -z $missing ]] ||
 		die "the package $missing is not to be had from $mirror: set MIRROR to a complete Debian mirror"
-	if grep -Eq 'Could not (connect|resolve)|Temporary failure|Unable to connect|Connection (failed|timed out|refused)|Failed to fetch' "$log"; then
+	if grep -Eq 'Could not (connect|resolve)|Unable to connect|Temporary failure|Failed to fetch|Connection (failed|timed out|refused)' "$log"; then
 		die "cannot fetch packages from $mirror: check the network, or set MIRROR to a Debian mirror within reach"
 	fi
 }
@@ -93,7 +95,7 @@ need_root() {
 	fi
 	RELEASE=$(< "$ROOT/usr/lib/stock-kernel-release")
 	[[ $RELEASE = "$KERNEL_PIN"+* ]] ||
-		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive, instead of $KERNEL_PIN"
+		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive, not $KERNEL_PIN"
 }
 
 # in_root COMMAND...: run it in the root, with the checkout at /mnt/src (read-only) and the cache at

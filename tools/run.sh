@@ -21,7 +21,8 @@ finish_job
 case $(< "$RUN/vm/status") in
 hung* | died* | complained*) explain_guest "$RUN/vm" ;;
 esac
-if [[ $(< "$RUN/vm/status") = ok ]] && tail -n 1 "$RUN/output" | grep -Eq '^[0-9]+ checks, all held$'; then
+if [[ $(< "$RUN/vm/status") = ok ]] &&
+	tail -n 1 "$RUN/output" | grep -Eq '^[0-9]+ checks, all held$'; then
 	echo "All of it held ($(since "$start") s)."
 	exit 0
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make test, make kunit: run tests, all of them or those of the kinds named, and judge them together.
+# make test, make kunit: run all tests, or those of the kinds named, and judge them together.
 # Usage: test.sh [host|kunit|end-to-end]...
 
 . "$(dirname "$0")/commands.sh" "$@"
@@ -33,13 +33,15 @@ test_kunit() {
 	need_module kunit "$payload"
 	cp "$SRC/tools/guest/kunit.sh" "$payload/run"
 	printf %s "${FILTER:-*}" > "$payload/filter"
-	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit > "$dir/expected"
+	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit \
+		> "$dir/expected"
 	[[ -s $dir/expected ]] || die "no KUnit test matches FILTER=${FILTER-}: give a glob of suites, or of suite.test"
 	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 300 "$ACCEL"
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
 	in_root python3 /mnt/cache/source/tools/testing/kunit/kunit.py parse \
 		--json="$(inside "$dir")/kunit.json" "$(inside "$dir")/tap" > "$dir/kunit.log" 2>&1 ||
-		grep -q '"status": "\(FAIL\|ERROR\)"' "$dir/kunit.json" || [[ $(< "$dir/status") != ok ]] ||
+		grep -q '"status": "\(FAIL\|ERROR\)"' "$dir/kunit.json" ||
+		[[ $(< "$dir/status") != ok ]] ||
 		echo "unreadable: kunit.py says $(tail -n 1 "$dir/kunit.log")" > "$dir/status"
 }
 
@@ -54,7 +56,8 @@ test_end_to_end() {
 }
 
 build_end_to_end() {
-	in_root make -s -C "/mnt/cache/build/stock/$E2E" OUTPUT="/mnt/cache/build/end-to-end" KDIR=/mnt/cache/stock
+	in_root make -s -C "/mnt/cache/build/stock/$E2E" \
+		OUTPUT=/mnt/cache/build/end-to-end KDIR=/mnt/cache/stock
 	cp -a "$STATE/build/end-to-end/." "$1"
 	[[ -s $1/expected && -x $1/run ]] || die "the end-to-end tests left no command or no list of their names: see $E2E/Makefile"
 }

@@ -6,7 +6,8 @@
 # that did not end with isa-debug-exit has failed, whatever QEMU returns: a panic too returns 0.
 
 # Lines that no sound kernel prints.
-COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|KASAN|UBSAN|KCSAN|general protection|possible recursive|INFO: task|self-detected stall|soft lockup|refcount_t:|list_(add|del) corruption'
+COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|general protection|KASAN|KCSAN|UBSAN'
+COMPLAINTS+='|possible recursive|INFO: task|detected stall|soft lockup|refcount_t:|list_... corruption'
 
 kernel_image() {
 	case $1 in
@@ -15,8 +16,8 @@ kernel_image() {
 	esac
 }
 
-# qemu DIR KERNEL PAYLOAD SECONDS ACCELERATOR [APPEND...]: the second serial port is the standard input
-# and output, the first one, the console, is DIR/console.log.
+# qemu DIR KERNEL PAYLOAD SECONDS ACCELERATOR [APPEND...]: the second serial port is the standard
+# input and output; the first one, the console, is DIR/console.log.
 qemu() {
 	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 cpu=max signal=on
 	shift 5
@@ -41,17 +42,21 @@ qemu() {
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic log_buf_len=4M $*"
 }
 
-# Run a guest, its output to the standard output, and how it ended to DIR/status: "ok" or what was wrong.
+# Run a guest, its output to the standard output; DIR/status says "ok", or how it ended instead.
 vm() {
 	local status=0 complaint
 	qemu "$@" < /dev/null || status=$?
 	rm -f "$1/initramfs"
-	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | tr -d '\r') || true
+	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | sed 's/^/complained: /;s/\r//') || true
 	case $status in
-	33) echo "${complaint:+complained: $complaint}" | sed 's/^$/ok/' ;;
-	35 | 37 | 39 | 4[13579] | 5[13579] | 6[13]) echo "failed: its command returned $(((status - 33) / 2))" ;;
-	124 | 137) echo "hung: it did not end within $4 seconds" ;;
-	*) echo "died: it ended without a word (QEMU returned $status)" ;;
+	33)
+		echo "${complaint:-ok}" ;;
+	3[579] | 4[13579] | 5[13579] | 6[13])
+		echo "failed: its command returned $(((status - 33) / 2))" ;;
+	124 | 137)
+		echo "hung: it did not end within $4 seconds" ;;
+	*)
+		echo "died: it ended without a word (QEMU returned $status)" ;;
 	esac > "$1/status"
 }
 
@@ -62,8 +67,8 @@ explain_guest() {
 	tail -n 25 "$dir/console.log" | tr -d '\r'
 }
 
-# KVM can be there, make a guest, and hang it. Only a guest that came back is a proof; it holds until
-# the machine boots again.
+# KVM can be there, make a guest, and hang it. Only a guest that came back is a proof; it holds
+# until the machine boots again.
 choose_accelerator() {
 	local boot known payload=$RUN/probe/payload
 	[[ $ACCEL = auto ]] || return 0

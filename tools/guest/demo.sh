@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What make run shows in the guest: the same keyrings from the kernel's own code, from the module, and
-# from the kernel's own code again. Every line that says ok is a check.
+# What make run shows in the guest: the same keyrings from the kernel's own code, from the module,
+# and from the kernel's own code again. Every line that says ok is a check.
 
 # Names and serial numbers hold no space, and an answer is compared with a pattern.
 # shellcheck disable=SC2086,SC2254
@@ -83,8 +83,8 @@ end() {
 # The serials of @us and @u, then what is linked in them.
 remember() {
 	for user in $users; do
-		as $user 'keyctl id @us; keyctl id @u; for ring in @us @u; do keyctl rlist $ring | tr " " "\n" | sort; done' \
-			> $state/$user.$1
+		as $user 'keyctl id @us; keyctl id @u
+			for ring in @us @u; do keyctl rlist $ring | tr " " "\n" | sort; done' > $state/$user.$1
 	done
 }
 
@@ -96,7 +96,7 @@ serial_of() {
 	head -n 1 "$state/$1"
 }
 
-# through USER COMMAND PATTERN: its output is as the pattern says, and the counters show Rust at work.
+# through USER COMMAND PATTERN: it prints what the pattern says, and the counters show Rust at work.
 through() {
 	before=$(counters hits misses rcu_hits rcu_misses)
 	output=$(as "$1" "$2" 2>&1)
@@ -127,7 +127,8 @@ done
 remember before
 for user in $users; do
 	{ read -r us; read -r u; } < $state/$user.before
-	printf '          %-6s @us %-10s @u %-10s and in @us the key %s\n' $user "$us" "$u" "$(serial_of $user.old)"
+	printf '          %-6s @us %-10s @u %-10s and in @us the key %s\n' \
+		$user "$us" "$u" "$(serial_of $user.old)"
 done
 stage_end
 
@@ -171,7 +172,8 @@ stage_end
 stage "After: the kernel's own code"
 remember after
 for user in $users; do
-	check "$(printf '%-6s @us is %s, the same; so are @u and all links' $user "$(serial_of $user.after)")" \
+	us=$(serial_of $user.after)
+	check "$(printf '%-6s @us is %s, the same; so are @u and all links' $user "$us")" \
 		same $state/$user.during $state/$user.after
 	check "$(printf '%-6s @us and @u are those of before' $user)" \
 		[ "$(head -n 2 $state/$user.after)" = "$(head -n 2 $state/$user.before)" ]

@@ -5,7 +5,8 @@
 set -eu
 cd "$(mktemp -d)"
 chmod 755 .
-mkdir -p usr/bin usr/sbin usr/lib usr/lib64 usr/share etc dev proc sys tmp run root home/alice home/bob home/carol
+mkdir -p usr/bin usr/sbin usr/lib usr/lib64 usr/share etc dev proc sys tmp run root
+mkdir -p home/alice home/bob home/carol
 ln -s usr/bin usr/sbin usr/lib usr/lib64 .
 
 cp /usr/bin/busybox /usr/bin/keyctl usr/bin
@@ -13,9 +14,10 @@ cp /usr/sbin/request-key usr/sbin
 cp -a /usr/share/keyutils usr/share
 cp -a /etc/request-key.conf etc
 mkdir -p etc/request-key.d
-for library in $(ldd /usr/bin/keyctl /usr/sbin/request-key | grep -o '/[^ ]*\.so[^ ]*' | sort -u); do
-	mkdir -p "./$(dirname "$(realpath "$library")")"
-	cp "$(realpath "$library")" "./$(dirname "$library" | sed 's|^/lib|/usr/lib|')/$(basename "$library")"
+# /lib and /lib64 are links into /usr, here and there.
+for library in $(ldd /usr/bin/keyctl /usr/sbin/request-key | grep -o '/lib[^ ]*' | sort -u); do
+	mkdir -p "./usr$(dirname "$library")"
+	cp "$library" "./usr$library"
 done
 for applet in $(busybox --list); do
 	[ -e "usr/bin/$applet" ] || ln -s busybox "usr/bin/$applet"

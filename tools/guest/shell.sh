@@ -11,5 +11,5 @@ user_session_keyring is loaded. Things to try:
   echo 0 > /sys/kernel/livepatch/user_session_keyring/enabled
 `exit` ends the guest.
 END
-cd
+cd /root || exit
 exec sh -l
