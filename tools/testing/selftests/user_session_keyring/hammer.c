@@ -21,7 +21,7 @@
 
 #define NR_KEYS	8	/* as many names as are in use in turn */
 
-static key_serial_t us, u, kept;
+static int us, u, kept;
 static unsigned long round_nr;
 
 static int check(int good, const char *what, long ret)
@@ -33,7 +33,7 @@ static int check(int good, const char *what, long ret)
 	return good;
 }
 
-static int holds(key_serial_t key, const char *text)
+static int holds(int key, const char *text)
 {
 	char payload[64];
 	long ret = read_key(key, payload, sizeof(payload));

@@ -6,22 +6,22 @@
 
 #include "keys.h"
 
-long add_user_key(const char *desc, key_serial_t ring)
+long add_user_key(const char *desc, int ring)
 {
 	return add_key("user", desc, desc, strlen(desc), ring);
 }
 
-long add_keyring(const char *desc, key_serial_t ring)
+long add_keyring(const char *desc, int ring)
 {
 	return add_key("keyring", desc, NULL, 0, ring);
 }
 
-long search(key_serial_t ring, const char *desc, key_serial_t dest)
+long search(int ring, const char *desc, int dest)
 {
 	return keyctl(KEYCTL_SEARCH, ring, (long)"user", (long)desc, dest);
 }
 
-long read_key(key_serial_t id, char *buf, size_t size)
+long read_key(int id, char *buf, size_t size)
 {
 	long ret = keyctl(KEYCTL_READ, id, (long)buf, size - 1, 0);
 
@@ -29,7 +29,7 @@ long read_key(key_serial_t id, char *buf, size_t size)
 	return ret;
 }
 
-long describe(key_serial_t id, char *buf, size_t size)
+long describe(int id, char *buf, size_t size)
 {
 	long ret = keyctl(KEYCTL_DESCRIBE, id, (long)buf, size, 0);
 
@@ -38,7 +38,7 @@ long describe(key_serial_t id, char *buf, size_t size)
 	return ret;
 }
 
-long set_perm(key_serial_t id, unsigned int perm)
+long set_perm(int id, unsigned int perm)
 {
 	return keyctl(KEYCTL_SETPERM, id, perm, 0, 0);
 }

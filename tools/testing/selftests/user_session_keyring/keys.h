@@ -13,8 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-typedef int key_serial_t;		/* as the kernel has it */
-
 #define THREAD		KEY_SPEC_THREAD_KEYRING
 #define PROCESS		KEY_SPEC_PROCESS_KEYRING
 #define SESSION		KEY_SPEC_SESSION_KEYRING
@@ -43,13 +41,13 @@ static inline long keyctl(int op, long a, long b, long c, long d)
 	return ret < 0 ? -errno : ret;
 }
 
-static inline long get_keyring_id(key_serial_t id, int create)
+static inline long get_keyring_id(int id, int create)
 {
 	return keyctl(KEYCTL_GET_KEYRING_ID, id, create, 0, 0);
 }
 
 static inline long add_key(const char *type, const char *desc,
-			   const void *payload, size_t len, key_serial_t ring)
+			   const void *payload, size_t len, int ring)
 {
 	long ret = syscall(__NR_add_key, type, desc, payload, len, ring);
 
@@ -57,7 +55,7 @@ static inline long add_key(const char *type, const char *desc,
 }
 
 static inline long request_key(const char *type, const char *desc,
-			       const char *callout, key_serial_t ring)
+			       const char *callout, int ring)
 {
 	long ret = syscall(__NR_request_key, type, desc, callout, ring);
 
@@ -65,23 +63,23 @@ static inline long request_key(const char *type, const char *desc,
 }
 
 /* Whether one may, without the text: its length, or an errno. */
-static inline long may_describe(key_serial_t id)
+static inline long may_describe(int id)
 {
 	return keyctl(KEYCTL_DESCRIBE, id, 0, 0, 0);
 }
 
-static inline long may_read(key_serial_t id)
+static inline long may_read(int id)
 {
 	return keyctl(KEYCTL_READ, id, 0, 0, 0);
 }
 
 /* A key of type user with its own name as the payload. */
-long add_user_key(const char *desc, key_serial_t ring);
-long add_keyring(const char *desc, key_serial_t ring);
-long search(key_serial_t ring, const char *desc, key_serial_t dest);
-long read_key(key_serial_t id, char *buf, size_t size);
-long describe(key_serial_t id, char *buf, size_t size);
-long set_perm(key_serial_t id, unsigned int perm);
+long add_user_key(const char *desc, int ring);
+long add_keyring(const char *desc, int ring);
+long search(int ring, const char *desc, int dest);
+long read_key(int id, char *buf, size_t size);
+long describe(int id, char *buf, size_t size);
+long set_perm(int id, unsigned int perm);
 long join_session(const char *name);
 
 #endif

@@ -123,9 +123,9 @@ static void possession(void)
  * What the upcall was told of the requester, out of the payload that it gave
  * to the key.  It is the requester's session, and @us if there is none.
  */
-static void say_told(key_serial_t key, bool session)
+static void say_told(int key, bool session)
 {
-	key_serial_t told[3] = { 0 };
+	int told[3] = { 0 };
 	char payload[256];
 	unsigned int uid, gid;
 	long found;
@@ -149,7 +149,7 @@ static void say_told(key_serial_t key, bool session)
 
 static const struct destination {
 	int number;
-	key_serial_t expected;		/* 0 for the first that there is */
+	int expected;		/* 0 for the first that there is */
 } destinations[] = {
 	{ KEY_REQKEY_DEFL_DEFAULT, 0 },
 	{ KEY_REQKEY_DEFL_THREAD_KEYRING, 0 },
@@ -163,9 +163,9 @@ static const struct destination {
 
 static const struct destination *destination;
 
-static bool is_linked(key_serial_t ring, key_serial_t key)
+static bool is_linked(int ring, int key)
 {
-	key_serial_t keys[64];
+	int keys[64];
 	long ret = keyctl(KEYCTL_READ, ring, (long)keys, sizeof(keys), 0);
 
 	for (long i = 0; i < ret / (long)sizeof(*keys); i++)
@@ -259,7 +259,7 @@ static void name_destinations(void)
 {
 	static const struct {
 		const char *name;
-		key_serial_t id;
+		int id;
 	} rings[] = {
 		{ "@us", USER_SESSION }, { "@u", USER }, { "@s", SESSION },
 		{ "@p", PROCESS }, { "@t", THREAD },
@@ -318,7 +318,7 @@ static void upcall(void)
 	as_uid(uid, ask_user_keyrings);
 }
 
-static long found_by(key_serial_t key)
+static long found_by(int key)
 {
 	char payload[256];
 	long found = 0;

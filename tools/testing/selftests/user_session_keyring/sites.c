@@ -61,7 +61,7 @@ static void have_session(void)
 	join_session(NULL);
 }
 
-static key_serial_t key;
+static int key;
 
 static void have_key(void)
 {

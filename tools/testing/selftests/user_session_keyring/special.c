@@ -12,7 +12,7 @@
 
 static const struct special {
 	const char *name;
-	key_serial_t id;
+	int id;
 } specials[] = {
 	{ "@t", THREAD },
 	{ "@p", PROCESS },
@@ -25,7 +25,7 @@ static const struct special {
 };
 
 static int create;
-static key_serial_t special;
+static int special;
 static const char *special_name;
 
 static void ask_one(void)
@@ -69,7 +69,7 @@ static void all_of_user(void)
 void ask_user_keyrings(void)
 {
 	static const char *const names[] = { "@u", "@us", "@s" };
-	static const key_serial_t ids[] = { USER, USER_SESSION, SESSION };
+	static const int ids[] = { USER, USER_SESSION, SESSION };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
 		answer_key(get_keyring_id(ids[i], 0), "%s", names[i]);

@@ -40,7 +40,7 @@ static void ask_create(void)
 	expect_keyring(get_keyring_id(USER_SESSION, 0), "_uid_ses", getuid());
 }
 
-static key_serial_t target;
+static int target;
 static bool alive;
 static bool dead_us, dead_u;
 
@@ -201,7 +201,7 @@ static bool first_is_gone(void)
 	       may_describe(shared->key[target == USER ? 0 : 1]) == -ENOKEY;
 }
 
-static void invalidate_one(key_serial_t id)
+static void invalidate_one(int id)
 {
 	target = id;
 	shared->uid[0] = fresh_uid();
@@ -358,7 +358,7 @@ static void open_again(void)
 	       "@us should be back");
 }
 
-static void close_pair(void (*how)(void), key_serial_t id, bool still_alive)
+static void close_pair(void (*how)(void), int id, bool still_alive)
 {
 	target = id;
 	alive = still_alive;
@@ -397,7 +397,7 @@ static void give_away(void)
 	ask_everything();
 }
 
-static void give_away_one(key_serial_t id)
+static void give_away_one(int id)
 {
 	target = id;
 	alive = true;

@@ -18,7 +18,7 @@ static pthread_barrier_t barrier;
 static struct worker {
 	pthread_t thread;
 	uid_t uid;
-	key_serial_t asked;
+	int asked;
 	long first;		/* whatever was asked for first */
 	long user;
 	long user_session;

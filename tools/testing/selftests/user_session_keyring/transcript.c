@@ -215,7 +215,7 @@ long answer_key(long ret, const char *what, ...)
 	return ret;
 }
 
-void describe_key(const char *what, key_serial_t id)
+void describe_key(const char *what, int id)
 {
 	char desc[LINE];
 	long ret = describe(id, desc, sizeof(desc));
@@ -226,7 +226,7 @@ void describe_key(const char *what, key_serial_t id)
 		say("describe %s -> %s", what, desc);
 }
 
-void payload_of(const char *what, key_serial_t id)
+void payload_of(const char *what, int id)
 {
 	char payload[LINE];
 	long ret = read_key(id, payload, sizeof(payload));
@@ -243,7 +243,7 @@ void payload_of(const char *what, key_serial_t id)
  */
 struct entry {
 	char text[LINE];
-	key_serial_t id;
+	int id;
 };
 
 /* Of what reads the same, the one with a name comes first, and K1 before K2. */
@@ -271,10 +271,10 @@ static void say_entries(struct entry *entries, size_t nr)
 	}
 }
 
-void list_keyring(const char *what, key_serial_t id)
+void list_keyring(const char *what, int id)
 {
 	static struct entry entries[MAX_LINES];
-	key_serial_t keys[MAX_LINES];
+	int keys[MAX_LINES];
 	long ret = keyctl(KEYCTL_READ, id, (long)keys, sizeof(keys), 0);
 	size_t nr;
 
@@ -282,7 +282,7 @@ void list_keyring(const char *what, key_serial_t id)
 		say("list %s -> %s", what, errno_name(ret));
 		return;
 	}
-	nr = ret / sizeof(key_serial_t);
+	nr = ret / sizeof(int);
 	say("list %s -> %zu", what, nr);
 	for (size_t i = 0; i < nr; i++) {
 		entries[i].id = keys[i];
@@ -388,7 +388,7 @@ void proc_key_users(uid_t uid, int keys)
 	say("/proc/key-users -> %s", settled.line);
 }
 
-void expect_keyring(key_serial_t id, const char *name, uid_t uid)
+void expect_keyring(int id, const char *name, uid_t uid)
 {
 	char desc[LINE], want[LINE];
 

@@ -9,6 +9,7 @@
 #define TRANSCRIPT_H
 
 #include <stdbool.h>
+#include <stdnoreturn.h>
 #include <sys/types.h>
 
 #include "keys.h"
@@ -19,8 +20,9 @@ struct scenario {
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define __printf(a, b) __attribute__((__format__(printf, a, b)))
-#define __noreturn __attribute__((__noreturn__))
+#define __printf(a, b) \
+	__attribute__(( \
+		__format__(printf, a, b)))
 
 void transcript_init(void);
 int transcript_failures(void);
@@ -39,9 +41,9 @@ long answer_key(long ret, const char *what, ...)
 	__printf(2, 3);
 long answer(long ret, const char *what, ...)
 	__printf(2, 3);
-void describe_key(const char *what, key_serial_t id);
-void list_keyring(const char *what, key_serial_t id);
-void payload_of(const char *what, key_serial_t id);
+void describe_key(const char *what, int id);
+void list_keyring(const char *what, int id);
+void payload_of(const char *what, int id);
 
 /*
  * The lines about @uid that the current process sees in /proc.  @keys is what
@@ -63,7 +65,7 @@ void proc_key_users(uid_t uid, int keys);
 	} while (0)
 void expectation_failed(const char *file, int line, const char *fmt, ...)
 	__printf(3, 4);
-void expect_keyring(key_serial_t id, const char *name, uid_t uid);
+void expect_keyring(int id, const char *name, uid_t uid);
 
 /*
  * Run @fn in a process of its own: with every UID and GID changed to @uid, or
@@ -82,7 +84,7 @@ void step_wait(int step);
 /* Memory that all the processes of a scenario share. */
 extern struct shared {
 	uid_t uid[8];
-	key_serial_t key[16];
+	int key[16];
 	long number[16];
 } *shared;
 
@@ -97,7 +99,7 @@ void write_setting(const char *path, unsigned long value);
 void collect_dead_keys(void);
 
 /* The test itself has failed, not the kernel. */
-void __noreturn die(const char *what);
+noreturn void die(const char *what);
 
 /* Poll @done for ten seconds at most. */
 bool poll_until(bool (*done)(void));
