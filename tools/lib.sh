@@ -68,7 +68,8 @@ cleanup() {
 	local status=$?
 	trap '' HUP INT TERM
 	# The job's process group holds the unshare that takes its whole PID namespace along.
-	[[ -z $JOB ]] || kill -KILL -- "-$JOB" 2>/dev/null || true
+	# Waited for, so that bash does not tell of its death.
+	[[ -z $JOB ]] || { kill -KILL -- "-$JOB"; wait "$JOB"; } 2>/dev/null || true
 	[[ -z $RUN ]] || remove "$RUN" "$STATE"/*.partial-$$
 	exit "$status"
 }
