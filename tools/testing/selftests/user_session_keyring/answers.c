@@ -30,7 +30,10 @@ static const struct scenario *const tables[] = {
 	state_scenarios,
 	quota_scenarios,
 	namespace_scenarios,
+	unmapped_scenarios,
 	thread_scenarios,
+	lsm_scenarios,
+	clock_scenarios,
 };
 
 static void list(const struct scenario *table)
@@ -76,6 +79,7 @@ static int play(const struct scenario *scenario)
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		before[i] = read_setting(settings[i]);
+	restore_clock();
 
 	pid = fork();
 	if (pid < 0)
@@ -88,6 +92,7 @@ static int play(const struct scenario *scenario)
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
+	restore_clock();
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		write_setting(settings[i], before[i]);

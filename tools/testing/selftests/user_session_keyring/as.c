@@ -5,6 +5,7 @@
  *
  * Usage: as UID COMMAND [ARG]...
  *        as -n UID COMMAND [ARG]...		in a new namespace
+ *        as -u UID COMMAND [ARG]...		in one that it has no name in
  *        as -j PID UID COMMAND [ARG]...	in the namespace of PID
  */
 #include <fcntl.h>
@@ -30,12 +31,16 @@ static void become(uid_t uid)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-static void new_namespace(uid_t uid)
+static void new_namespace(void)
+{
+	if (unshare(CLONE_NEWUSER))
+		die("unshare");
+}
+
+static void map_to_root(uid_t uid)
 {
 	int fd;
 
-	if (unshare(CLONE_NEWUSER))
-		die("unshare");
 	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || dprintf(fd, "0 %u 1\n", uid) < 0)
 		die("uid_map");
@@ -57,11 +62,13 @@ static void join_namespace(const char *pid)
 int main(int argc, char **argv)
 {
 	const char *pid = NULL;
-	int create = 0, opt;
+	int create = 0, map = 0, opt;
 	uid_t uid;
 
-	while ((opt = getopt(argc, argv, "+nj:")) != -1) {
+	while ((opt = getopt(argc, argv, "+nuj:")) != -1) {
 		if (opt == 'n')
+			map = 1;
+		else if (opt == 'u')
 			create = 1;
 		else if (opt == 'j')
 			pid = optarg;
@@ -69,14 +76,16 @@ int main(int argc, char **argv)
 			return 125;
 	}
 	if (argc - optind < 2) {
-		fprintf(stderr, "usage: %s [-n | -j PID] UID COMMAND...\n",
+		fprintf(stderr, "usage: %s [-n | -u | -j PID] UID COMMAND...\n",
 			argv[0]);
 		return 125;
 	}
 	uid = strtoul(argv[optind], NULL, 10);
 	become(uid);
-	if (create)
-		new_namespace(uid);
+	if (create || map)
+		new_namespace();
+	if (map)
+		map_to_root(uid);
 	if (pid)
 		join_namespace(pid);
 	execvp(argv[optind + 1], &argv[optind + 1]);

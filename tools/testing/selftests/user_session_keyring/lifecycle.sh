@@ -6,9 +6,12 @@
 
 STORM=25
 
+GC_DELAY=/proc/sys/kernel/keys/gc_delay
+
 # A function, and what it shows.
 LIFECYCLE="survive_loading: serials and keys survive loading and removal
 survive_removal: a pair made while loaded survives the module
+survive_unmapped: serials and keys of a UID without a mapping survive
 load_twice: a second loading is refused
 remove_enabled: removal while enabled is refused
 load_in_transition: loading during another transition is refused
@@ -64,6 +67,8 @@ FRANK=5006
 GINA=5007
 HUGO=5008
 IRIS=5009
+JUDY=5010
+KARL=5011
 NEWCOMERS=600000000
 
 user_session() {
@@ -78,10 +83,11 @@ print_key() {
 	./as "$1" keyctl print "%user:$2"
 }
 
-# Alice has a namespace too, and in it another pair.
+# start_namespace -n|-u UID: it has a namespace too, and in it another pair.
 start_namespace() {
-	in_background ./as -n "$ALICE" sleep 1000
+	in_background ./as "$1" "$2" sleep 1000
 	namespace=$last
+	inhabitant=$2
 	wait_for 10 in_namespace true 2>/dev/null ||
 		complain "there is no namespace"
 }
@@ -89,7 +95,7 @@ start_namespace() {
 in_namespace() {
 	[ "$(readlink "/proc/$namespace/ns/user")" != \
 		"$(readlink /proc/self/ns/user)" ] &&
-		./as -j "$namespace" "$ALICE" "$@"
+		./as -j "$namespace" "$inhabitant" "$@"
 }
 
 look_around() {
@@ -106,7 +112,7 @@ look_around() {
 }
 
 survive_loading() {
-	start_namespace
+	start_namespace -n "$ALICE"
 	./as "$ALICE" keyctl add user alice "hers" @us >/dev/null
 	./as "$BOB" keyctl add user bob "his" @u >/dev/null
 	in_namespace keyctl add user inside "hers, inside" @us >/dev/null
@@ -144,6 +150,77 @@ survive_removal() {
 		"kept, kept too"
 	same "pairs adopted" "$(counter adoptions)" 1
 	unload
+}
+
+look_around_inside() {
+	for keyring in @u @us; do
+		in_namespace keyctl id "$keyring"
+		in_namespace keyctl rlist "$keyring"
+	done
+	in_namespace keyctl search @us user inside
+	in_namespace keyctl print %user:inside
+}
+
+# The collector is called when some key dies.
+let_a_key_die() {
+	keyctl invalidate "$(keyctl add user dying now @u)"
+}
+
+# Another one must have come in its place.
+is_renewed() {
+	let_a_key_die
+	now=$(in_namespace keyctl id @us 2>/dev/null) && [ "$now" != "$1" ]
+}
+
+invalidate_user_session() {
+	in_namespace keyctl invalidate @us
+}
+
+is_refused() {
+	! in_namespace keyctl id @us >/dev/null 2>&1
+}
+
+# What has expired is refused until the collector unlinks it, which takes gc_delay.
+expire_user_session() {
+	in_namespace keyctl timeout @us 1
+	wait_for 10 is_refused || complain "@us does not expire"
+}
+
+# renew_user_session invalidate|expire KEY: have another one, and a key in it.
+renew_user_session() {
+	dead=$(in_namespace keyctl id @us)
+	delay=$(cat "$GC_DELAY")
+	"$1_user_session"
+	echo 0 >"$GC_DELAY"
+	wait_for 10 is_renewed "$dead" || complain "there is no other @us"
+	echo "$delay" >"$GC_DELAY"
+	in_namespace keyctl add user inside "$2" @us >/dev/null
+	before=$(look_around_inside)
+	same "the key in the other @us" "$(echo "$before" | tail -n 1)" "$2"
+}
+
+# Nobody else lives there, so its keyrings are the namespace's own, which the kernel finds.
+survive_unmapped() {
+	start_namespace -u "$JUDY"
+	in_namespace keyctl add user inside "hers" @us >/dev/null
+	before=$(look_around_inside)
+	same "her key" "$(echo "$before" | tail -n 1)" hers
+	load
+	same "loaded" "$(look_around_inside)" "$before"
+	renew_user_session invalidate "hers, anew"
+	disable
+	same "disabled" "$(look_around_inside)" "$before"
+	remove
+	same "removed" "$(look_around_inside)" "$before"
+	load
+	same "loaded again" "$(look_around_inside)" "$before"
+
+	start_namespace -u "$KARL"
+	renew_user_session expire "his"
+	disable
+	same "the pair made while loaded, disabled" "$(look_around_inside)" "$before"
+	remove
+	same "the pair made while loaded, removed" "$(look_around_inside)" "$before"
 }
 
 # refused REASON COMMAND...: it must fail, and say why.
