@@ -15,7 +15,8 @@ struct Unmarked(#[expect(dead_code, reason = "dropped with the patch")] Arc<()>)
 
 extern "C" fn replacement() {}
 
-impl Patch for Unmarked {
+// SAFETY: The slot is a `static` of this patch alone.
+unsafe impl Patch for Unmarked {
     const FUNCS: &'static [Func] = &[
         // SAFETY: The patch is refused, so it does not matter.
         unsafe { Func::new(c"cmdline_proc_show", replacement as *const ()) },

@@ -5,15 +5,41 @@
 use kernel::{prelude::*, sync::rcu, time::delay::fsleep, time::Delta};
 
 use crate::{
-    abstractions::fprobe::Handler as _,
+    abstractions::{
+        cred::{self, CredentialExt as _},
+        fprobe::{self, Handler as _},
+        key::Permissions,
+        keyring::{AllocFlags, Keyring},
+    },
     fixture::{self, TestNamespace, TestUser},
-    record::{NamespaceFreed, Pair, Records},
+    record::{KeyringCollected, NamespaceFreed, Pair, Records},
 };
 
 fn pair() -> Result<Pair> {
     Ok(Pair {
         user: fixture::keyring(c"_uid.test")?,
         session: fixture::keyring(c"_uid_ses.test")?,
+    })
+}
+
+/// Keyrings of the kind that records are about.
+fn uid_keyrings() -> Result<Pair> {
+    let keyring = |name| {
+        cred::with_current(|cred| {
+            Keyring::alloc(
+                name,
+                cred.user().uid(),
+                cred,
+                Permissions::POSSESSOR_ALL,
+                AllocFlags::UidKeyring,
+                None,
+            )
+        })
+    };
+
+    Ok(Pair {
+        user: keyring(c"_uid.test")?,
+        session: keyring(c"_uid_ses.test")?,
     })
 }
 
@@ -137,6 +163,35 @@ mod tests {
         assert_eq!(records.pairs(), 1);
         assert_eq!(user.refs(), 1);
         assert_eq!((first.user.refcount(), first.session.refcount()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_pair_goes_when_the_kernel_collects_one_of_it() -> Result {
+        let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
+        let other = TestUser::new(1001)?;
+        let records = Records::new()?;
+        let _probe = KBox::pin_init(
+            fprobe::Registration::new(KeyringCollected(records.clone())),
+            GFP_KERNEL,
+        )?;
+
+        for session in [false, true] {
+            let (dead, live) = (uid_keyrings()?, uid_keyrings()?);
+
+            publish(&records, &user, &ns, &dead)?;
+            publish(&records, &other, &ns, &live)?;
+            if session {
+                dead.session.invalidate();
+            } else {
+                dead.user.invalidate();
+            }
+            assert!(wait_for(&records, 1));
+            assert_eq!(serials(&records, &user, &ns), None);
+            assert_eq!(serials(&records, &other, &ns), own_serials(&live));
+            rcu::rcu_barrier();
+            assert_eq!((dead.user.refcount(), dead.session.refcount()), (1, 1));
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 use kernel::{
     cred::Credential,
     prelude::*,
-    sync::aref::ARef,
+    sync::{aref::ARef, rcu},
     time::{delay::fsleep, Delta}, //
 };
 
@@ -363,7 +363,9 @@ mod tests {
             assert_eq!(serials(&result?), serials(&pair));
             assert_eq!(counted, [0, 1, 0, 0, 0]);
         }
+        // It is not on record any more, and comes back when it will not expire after all.
         pair.session.set_timeout(0);
+        assert_eq!(counting(|| setup.resolve()).1, [0, 1, 0, 1, 0]);
         assert_eq!(counting(|| setup.resolve()).1, [1, 0, 0, 0, 0]);
         Ok(())
     }
@@ -383,16 +385,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_record_is_not_published_again() -> Result {
+    fn a_dead_pair_is_not_kept() -> Result {
+        let setup = Setup::new(1000)?;
+        let pair = setup.resolve()?;
+
+        pair.session.revoke();
+        // References are left with the register and this test.
+        assert_eq!(setup.resolve().err(), Some(EKEYREVOKED));
+        rcu::rcu_barrier();
+        assert_eq!(setup.resolver.records.pairs(), 0);
+        assert_eq!(pair.session.refcount(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pair_that_may_expire_is_not_put_on_record() -> Result {
         let setup = Setup::new(1000)?;
         let pair = setup.resolve()?;
 
         pair.session.set_timeout(1000);
-        let before = pair.session.refcount();
-        let (result, counted) = counting(|| setup.resolve());
-        drop(result);
-        assert_eq!(counted, [0, 1, 0, 0, 0]);
-        assert_eq!(pair.session.refcount(), before);
+        let newly_loaded = TestResolver::new()?;
+        assert_eq!(serials(&newly_loaded.resolve(&setup.cred)?), serials(&pair));
+        assert_eq!(newly_loaded.records.pairs(), 0);
         Ok(())
     }
 

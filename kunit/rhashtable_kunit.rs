@@ -102,6 +102,26 @@ mod tests {
     }
 
     #[test]
+    fn retain_removes_what_is_not_kept() -> Result {
+        const N: u64 = 1000;
+        let (table, count) = table()?;
+
+        for n in 0..N {
+            table.store([n, n], Counted::new(n, &count))?;
+        }
+        // Until then the table may be growing, and a walk meets some values twice.
+        assert!(wait_until(|| table.buckets() >= N as usize));
+        table.retain(|value| value.0 % 10 == 3);
+        assert_eq!(table.len(), 100);
+        for n in 0..N {
+            assert_eq!(value(&table, [n, n]).is_some(), n % 10 == 3);
+        }
+        rcu::rcu_barrier();
+        assert_eq!(count.load(Relaxed), 100);
+        Ok(())
+    }
+
+    #[test]
     fn dropping_the_table_drops_all() -> Result {
         let (table, count) = table()?;
 

@@ -34,7 +34,8 @@ use crate::{
 
 static RESOLVER: Slot<Resolver> = Slot::new();
 
-impl Patch for Resolver {
+// SAFETY: The slot is a `static` of this patch alone.
+unsafe impl Patch for Resolver {
     const FUNCS: &'static [Func] = &[
         // SAFETY: The signatures, and what the functions say of their contracts, are the same.
         unsafe { Func::new(c"look_up_user_keyrings", look_up_user_keyrings as *const ()) },
@@ -59,9 +60,7 @@ impl Patch for Resolver {
         let uids = self.unregistered();
 
         if uids != 0 {
-            pr_warn!(
-                "keyrings go that the kernel cannot find, of UIDs without a mapping: {uids}\n"
-            );
+            pr_warn!("{uids} UIDs without a mapping have keyrings that the kernel does not find\n");
         }
     }
 

@@ -7,9 +7,10 @@
 //! the resolver does.
 //!
 //! Records are read under RCU alone. They are published with `keyring_sem` of their namespace held
-//! for writing, and dropped when the namespace is freed. Until then a record keeps its
-//! `struct user_struct`, so that its address is not given to another. Of the namespace it knows the
-//! identifier only, which is never used for another.
+//! for writing, and dropped when the namespace is freed. A pair is dropped before that when one of
+//! its keyrings is dead: the record would keep what is in it, and its quota. Until then a record
+//! keeps its `struct user_struct`, so that its address is not given to another. Of the namespace it
+//! knows the identifier only, which is never used for another.
 //!
 //! Lock order: `keyring_sem`, then `Namespace::members`.
 
@@ -35,7 +36,11 @@ use kernel::{
 
 use crate::abstractions::{
     fprobe,
-    keyring::Keyring,
+    keyring::{
+        Collected,
+        Keyring,
+        KeyringGc, //
+    },
     rhashtable::{
         RhashTable,
         TableKey, //
@@ -55,6 +60,18 @@ use crate::abstractions::{
 pub(crate) struct Pair {
     pub(crate) user: ARef<Keyring>,
     pub(crate) session: ARef<Keyring>,
+}
+
+impl Pair {
+    /// Returns whether these are the same two keyrings.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.user.as_ptr() == other.user.as_ptr() && self.session.as_ptr() == other.session.as_ptr()
+    }
+
+    /// Returns whether both keyrings are live, and will not expire by themselves.
+    pub(crate) fn is_live_without_expiry(&self) -> bool {
+        self.user.is_live_without_expiry() && self.session.is_live_without_expiry()
+    }
 }
 
 /// What records are found by.
@@ -77,6 +94,22 @@ struct Tables {
     pairs: RhashTable<Record<Pair>>,
     #[pin]
     registers: RhashTable<Record<ARef<Keyring>>>,
+    #[pin]
+    work: Work<Tables>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Tables { self.work }
+}
+
+impl WorkItem for Tables {
+    type Pointer = Arc<Self>;
+
+    /// Drops the pairs that the kernel is collecting.
+    fn run(this: Arc<Self>) {
+        this.pairs
+            .retain(|record| record.value.is_live_without_expiry());
+    }
 }
 
 /// The records of one user namespace, so that they can be found when it is freed.
@@ -138,6 +171,7 @@ impl Records {
                 try_pin_init!(Tables {
                     pairs <- RhashTable::new(),
                     registers <- RhashTable::new(),
+                    work <- new_work!("Tables::work"),
                 }),
                 GFP_KERNEL,
             )?,
@@ -190,6 +224,19 @@ impl Records {
         };
 
         self.publish(user, keyrings, record, |tables| &tables.pairs)
+    }
+
+    /// Drops the keyrings that are on record for `user` in `ns`.
+    pub(crate) fn remove_pair(&self, user: &User, ns: &UserNamespace) {
+        self.tables.pairs.remove(&place(user, ns));
+    }
+
+    /// Has the pairs dropped of which a keyring is dead, or may expire.
+    ///
+    /// Does not sleep, and takes no lock that does.
+    pub(crate) fn collect(&self) {
+        // If it is queued already, it has yet to begin.
+        let _ = self.queue.enqueue(self.tables.clone());
     }
 
     /// Puts `register` on record for `user`, in the place of what is there.
@@ -278,6 +325,25 @@ impl fprobe::Handler for NamespaceFreed {
 
     fn entry(&self, id: Id) -> Option<()> {
         self.0.namespace_freed(id);
+        None
+    }
+}
+
+/// Tells the records that the kernel collects a keyring that they may have.
+///
+/// The kernel's collector visits all keyrings in turn, those included that are dead themselves.
+pub(crate) struct KeyringCollected(pub(crate) Arc<Records>);
+
+impl fprobe::Handler for KeyringCollected {
+    type Function = KeyringGc;
+    type Data = ();
+
+    const PROBES_EXIT: bool = false;
+
+    fn entry(&self, keyring: Collected) -> Option<()> {
+        if keyring.is_uid_keyring && !keyring.is_live_without_expiry {
+            self.0.collect();
+        }
         None
     }
 }

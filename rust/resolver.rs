@@ -12,9 +12,10 @@
 //! The lock-free path reads the record of the caller under RCU. It answers if both keyrings are
 //! what a search of the register would find. It need not look whether they are still linked there:
 //! nobody but the kernel may unlink them, and it unlinks those that are invalidated, which is for
-//! good, and those that have expired. Expired they are by the clock, which may be set back, so a
-//! keyring that has an expiry time is left to the slow path. That one does what the kernel does: it
-//! searches the register, and creates what is missing.
+//! good, and those that are revoked or have expired, some time after. That is by the clock, which
+//! may be set back, so a keyring that has an expiry time is left to the slow path, and taken off the
+//! record when the kernel collects it. The slow path does what the kernel does: it searches the
+//! register, and creates what is missing.
 //!
 //! UIDs that have no mapping in the namespace all go by the same name, so the keyrings of that name
 //! in the register may be another's. A UID that finds them so gets a register for itself, which is
@@ -41,6 +42,7 @@ use kernel::{
         rcu,
         Arc, //
     },
+    task::Kuid, //
 };
 
 use crate::{
@@ -171,26 +173,30 @@ impl Resolver {
         uid: u32,
         keyrings: &KeyringsGuard<'_>,
     ) -> Result<Pair> {
-        let user = cred.user();
-        let on_record = self
-            .records
-            .pair(user, keyrings.ns(), &rcu::read_lock())
-            .cloned();
+        let (user, ns) = (cred.user(), keyrings.ns());
+        let on_record = self.records.pair(user, ns, &rcu::read_lock()).cloned();
 
-        // Another task may have put them on record while this one waited for the semaphore.
-        if let Some(pair) = on_record.as_ref().filter(|pair| both_answer(pair, cred)) {
-            return Ok(pair.clone());
+        if let Some(pair) = on_record {
+            // Another task may have put them on record while this one waited for the semaphore.
+            if both_answer(&pair, cred) {
+                return Ok(pair);
+            }
+            // The dead give their quota back only when nobody has them.
+            if !pair.is_live_without_expiry() {
+                self.records.remove_pair(user, ns);
+            }
         }
 
-        let (pair, created) = find_or_create(register(keyrings)?, cred, uid)?;
-        let known = on_record.is_some_and(|known| {
-            known.user.as_ptr() == pair.user.as_ptr()
-                && known.session.as_ptr() == pair.session.as_ptr()
-        });
+        let (pair, created) = find_or_create(register(keyrings)?, cred, uid, None)?;
+        let known = self
+            .records
+            .pair(user, ns, &rcu::read_lock())
+            .is_some_and(|known| known.is_same(&pair));
 
         // If there is no memory for a record, the register has them: the next look-up finds them
         // there, as the kernel would.
         if !known
+            && pair.is_live_without_expiry()
             && self
                 .records
                 .publish_pair(user, keyrings, pair.clone())
@@ -209,17 +215,18 @@ impl Resolver {
             .register(user, keyrings.ns(), &rcu::read_lock())
             .cloned();
         if let Some(own) = own {
-            return Ok(find_or_create(&own, cred, UNMAPPED)?.0);
+            return Ok(find_or_create(&own, cred, UNMAPPED, None)?.0);
         }
 
-        let shared = register(keyrings)?;
-        if !is_anothers(shared, user) {
-            return Ok(find_or_create(shared, cred, UNMAPPED)?.0);
+        match find_or_create(register(keyrings)?, cred, UNMAPPED, Some(user)) {
+            Ok((pair, _)) => return Ok(pair),
+            Err(Failure::Anothers) => {}
+            Err(Failure::Errno(e)) => return Err(e),
         }
 
-        let own = alloc_register(keyrings)?;
+        let own = alloc_register(user.uid())?;
         self.records.publish_register(user, keyrings, own.clone())?;
-        Ok(find_or_create(&own, cred, UNMAPPED)?.0)
+        Ok(find_or_create(&own, cred, UNMAPPED, None)?.0)
     }
 
     /// Returns the user session keyring of `cred`'s real UID in its user namespace, if there is one
@@ -289,16 +296,18 @@ fn both_answer(pair: &Pair, cred: &Credential) -> bool {
 ///
 /// Mirrors `get_user_register()`.
 fn register<'a>(keyrings: &'a KeyringsGuard<'_>) -> Result<&'a Keyring> {
-    match keyrings.ns().user_keyring_register() {
+    let ns = keyrings.ns();
+
+    match ns.user_keyring_register() {
         Some(register) => Ok(register),
-        None => Ok(keyrings.set_user_keyring_register(alloc_register(keyrings)?)),
+        None => Ok(keyrings.set_user_keyring_register(alloc_register(ns.owner())?)),
     }
 }
 
-fn alloc_register(keyrings: &KeyringsGuard<'_>) -> Result<ARef<Keyring>> {
+fn alloc_register(owner: Kuid) -> Result<ARef<Keyring>> {
     Keyring::alloc(
         c".user_reg",
-        keyrings.ns().owner(),
+        owner,
         cred::kernel(),
         REGISTER_PERMISSIONS,
         AllocFlags::InQuota,
@@ -306,32 +315,59 @@ fn alloc_register(keyrings: &KeyringsGuard<'_>) -> Result<ARef<Keyring>> {
     )
 }
 
-/// Returns whether the register has keyrings for UIDs without a mapping, but not those of `user`.
-///
-/// Whose they are is not known of keyrings that the current task must not find.
-fn is_anothers(register: &Keyring, user: &User) -> bool {
-    [Name::user(UNMAPPED), Name::session(UNMAPPED)]
-        .iter()
-        .filter_map(|name| register.search(name.as_c_str()).ok())
-        .any(|keyring| keyring.uid() != user.uid())
+/// Why a register does not have the keyrings that were asked for.
+enum Failure {
+    /// It has another UID's under this name.
+    Anothers,
+    /// The kernel would have failed as well.
+    Errno(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Errno(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Anothers => EACCES,
+            Failure::Errno(error) => error,
+        }
+    }
 }
 
 /// Finds the keyrings of `uid` in a register, or creates them there, and tells whether it did.
 ///
+/// If `owner` is given, keyrings of another are not taken. Otherwise the name is enough: it is that
+/// of one UID alone, even if root has given the keyring to another.
+///
 /// Mirrors `look_up_user_keyrings()`: things are done in the same order, so that what exists after
 /// a failure is the same.
-fn find_or_create(register: &Keyring, cred: &Credential, uid: u32) -> Result<(Pair, bool)> {
-    let name = Name::user(uid);
-    let (user, user_created) = match find(register, &name)? {
-        Some(user) => (user, false),
-        None => (alloc(&name, cred, Some(register))?, true),
-    };
+fn find_or_create(
+    register: &Keyring,
+    cred: &Credential,
+    uid: u32,
+    owner: Option<&User>,
+) -> Result<(Pair, bool), Failure> {
+    let (user_name, session_name) = (Name::user(uid), Name::session(uid));
 
-    let name = Name::session(uid);
-    let (session, session_created) = match find(register, &name)? {
+    // Nothing is to be created beside the other keyring of another.
+    if owner.is_some() {
+        if let Err(Failure::Anothers) = find(register, &session_name, owner) {
+            return Err(Failure::Anothers);
+        }
+    }
+
+    let (user, user_created) = match find(register, &user_name, owner)? {
+        Some(user) => (user, false),
+        None => (alloc(&user_name, cred, Some(register))?, true),
+    };
+    let (session, session_created) = match find(register, &session_name, owner)? {
         Some(session) => (session, false),
         None => {
-            let session = alloc(&name, cred, None)?;
+            let session = alloc(&session_name, cred, None)?;
 
             session.link(&user)?;
             register.link(&session)?;
@@ -347,11 +383,18 @@ fn find_or_create(register: &Keyring, cred: &Credential, uid: u32) -> Result<(Pa
 }
 
 /// Searches a register as the current task.
-fn find(register: &Keyring, name: &Name) -> Result<Option<ARef<Keyring>>> {
+fn find(
+    register: &Keyring,
+    name: &Name,
+    owner: Option<&User>,
+) -> Result<Option<ARef<Keyring>>, Failure> {
     match register.search(name.as_c_str()) {
+        Ok(keyring) if owner.is_some_and(|owner| keyring.uid() != owner.uid()) => {
+            Err(Failure::Anothers)
+        }
         Ok(keyring) => Ok(Some(keyring)),
         Err(e) if e == EAGAIN => Ok(None),
-        Err(e) => Err(e),
+        Err(e) => Err(e.into()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         livepatch, //
     },
     record::{
+        KeyringCollected,
         NamespaceFreed,
         Records, //
     },
@@ -57,6 +58,8 @@ struct UserSessionKeyring {
     #[pin]
     _namespace_freed: fprobe::Registration<NamespaceFreed>,
     #[pin]
+    _keyring_collected: fprobe::Registration<KeyringCollected>,
+    #[pin]
     _stats: debugfs::File<Stats>,
     _dir: debugfs::Dir,
 }
@@ -70,6 +73,9 @@ impl kernel::InPlaceModule for UserSessionKeyring {
             Ok(try_pin_init!(Self {
                 _stats <- dir.read_only_file(c"stats", Stats(records.clone())),
                 _namespace_freed <- fprobe::Registration::new(NamespaceFreed(records.clone())),
+                _keyring_collected <- fprobe::Registration::new(
+                    KeyringCollected(records.clone()),
+                ),
                 _dir: dir,
                 // The last step: look-ups arrive from now on.
                 _patch: enable(module, Resolver::new(records))?,
@@ -88,7 +94,7 @@ fn enable(
 
     KBox::pin_init(patch, GFP_KERNEL).inspect_err(|&e| {
         if e == EBUSY {
-            pr_err!("another livepatch is in transition: load this one when it is through\n");
+            pr_err!("a livepatch is in transition or a function is taken: try again later\n");
         } else {
             pr_err!("the kernel does not take this livepatch: {e:?}\n");
         }

@@ -66,7 +66,8 @@ struct Cmdline {
     text: &'static str,
 }
 
-impl Patch for Cmdline {
+// SAFETY: The slot is a `static` of this patch alone.
+unsafe impl Patch for Cmdline {
     const FUNCS: &'static [Func] = &[
         // SAFETY: The signatures are the same, and both print to the file and return 0.
         unsafe { Func::new(c"cmdline_proc_show", cmdline_proc_show as *const ()) },

@@ -66,7 +66,11 @@ impl Func {
 ///
 /// The callbacks are called in process context with `klp_mutex` held, and may sleep. When another
 /// livepatch replaces this one, none of them is called.
-pub(crate) trait Patch: Send + Sync + Sized + 'static {
+///
+/// # Safety
+///
+/// `slot` must always return the same `static`, which no other patch uses.
+pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
     /// The functions that are replaced.
     const FUNCS: &'static [Func];
 
@@ -110,8 +114,8 @@ impl<T: Patch> Slot<T> {
     /// reference must not outlive the call of that function.
     #[inline]
     pub(crate) unsafe fn get<'a>(&self) -> &'a T {
-        // SAFETY: Replacement functions are not called before the patch is enabled, which is when
-        // the pointer has been set, and the `Registration` is not dropped as long as a task
+        // SAFETY: `T` has no other slot. Replacement functions are not called before the patch is
+        // enabled, which is when the pointer has been set, and the `Registration` is not dropped as long as a task
         // executes one: the kernel waits for all tasks to leave them, and then for the module to be
         // removed.
         unsafe { &*self.0.load(Acquire) }

@@ -15,7 +15,10 @@ use core::{
 
 use kernel::{
     container_of,
-    error::to_result,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     sync::{
         atomic::{
@@ -173,8 +176,8 @@ impl<V: Send + Sync> RhashTable<V> {
 
     /// Removes the value of `key`, and drops it after a grace period.
     ///
-    /// Returns whether there was one. Does not sleep; may be called from any context in which the
-    /// table's other users may be interrupted, that is from any but NMI.
+    /// Returns whether this call removed one. A value that is stored at the same time may stay. Does
+    /// not sleep; may be called from any context but NMI.
     #[doc(alias = "rhashtable_remove_fast")]
     pub(crate) fn remove(&self, key: &TableKey) -> bool {
         let _rcu = rcu::read_lock();
@@ -190,6 +193,49 @@ impl<V: Send + Sync> RhashTable<V> {
         // SAFETY: We are the one who took it out of the table.
         unsafe { Self::drop_later(head) };
         true
+    }
+
+    /// Removes all values for which `keep` returns `false`, and drops them after a grace period.
+    ///
+    /// Values that are stored at the same time may be passed over. `keep` must not sleep; this
+    /// function may.
+    #[doc(alias = "rhashtable_walk_enter")]
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
+        let mut iter = bindings::rhashtable_iter::default();
+        let iter = &raw mut iter;
+
+        // SAFETY: By the type invariant the table is initialised. `iter` stays where it is until it
+        // is given up below.
+        unsafe {
+            bindings::rhashtable_walk_enter(self.table.get(), iter);
+            bindings::table_walk_start(iter);
+        }
+        loop {
+            // SAFETY: The walk has been started, by which the RCU read lock is held.
+            let Ok(head) = from_err_ptr(unsafe { bindings::rhashtable_walk_next(iter) }) else {
+                // The table is being resized: what comes next are its elements from the start.
+                continue;
+            };
+            if head.is_null() {
+                break;
+            }
+
+            let node = Node::<V>::from_head(head.cast());
+            // SAFETY: By the type invariant it is the head of a node, which is not freed as long as
+            // the RCU read lock is held. Of two that remove the same node one gets an error.
+            unsafe {
+                if !keep(&(*node).value)
+                    && bindings::table_remove(self.table.get(), head.cast()) == 0
+                {
+                    Self::drop_later(head.cast());
+                }
+            }
+        }
+        // SAFETY: The walk has been started.
+        unsafe {
+            bindings::rhashtable_walk_stop(iter);
+            bindings::rhashtable_walk_exit(iter);
+        }
     }
 
     /// Drops a node after a grace period.

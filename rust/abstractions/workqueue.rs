@@ -4,14 +4,14 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use core::{
-    ops::Deref,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 
 use kernel::{
     prelude::*,
-    workqueue::Queue, //
+    workqueue::{
+        Queue,
+        RawWorkItem, //
+    },
 };
 
 use crate::bindings;
@@ -19,7 +19,8 @@ use crate::bindings;
 /// An unbound work queue that is destroyed when it is dropped.
 ///
 /// Unlike with the queues that the kernel shares among all, dropping it makes sure that no work
-/// item of it is executed any longer, so that the code of the items may go away.
+/// item of it is executed any longer, so that the code of the items may go away. Delayed work,
+/// which is not in the queue as long as it is delayed, cannot be enqueued for that reason.
 ///
 /// # Invariants
 ///
@@ -43,15 +44,18 @@ impl OwnedQueue {
         // INVARIANT: We just allocated it.
         NonNull::new(queue).map(Self).ok_or(ENOMEM)
     }
-}
 
-impl Deref for OwnedQueue {
-    type Target = Queue;
-
+    /// Enqueues a work item.
+    ///
+    /// May be called from any context. Fails if the item is enqueued already.
+    #[doc(alias = "queue_work")]
     #[inline]
-    fn deref(&self) -> &Queue {
+    pub(crate) fn enqueue<W, const ID: u64>(&self, work: W) -> W::EnqueueOutput
+    where
+        W: RawWorkItem<ID> + Send + 'static,
+    {
         // SAFETY: By the type invariant the pointer is valid for as long as `self` is.
-        unsafe { Queue::from_raw(self.0.as_ptr()) }
+        unsafe { Queue::from_raw(self.0.as_ptr()) }.enqueue(work)
     }
 }
 

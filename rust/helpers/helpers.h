@@ -38,6 +38,7 @@ struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
 int rust_helper_table_remove(struct rhashtable *ht, struct rhash_head *head);
 int rust_helper_table_replace(struct rhashtable *ht, struct rhash_head *old,
 			      struct rhash_head *head);
+void rust_helper_table_walk_start(struct rhashtable_iter *iter);
 
 struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);
 void rust_helper_put_user_ns(struct user_namespace *ns);

@@ -70,3 +70,8 @@ int rust_helper_table_replace(struct rhashtable *ht, struct rhash_head *old,
 {
 	return rhashtable_replace_fast(ht, old, head, table_params);
 }
+
+void rust_helper_table_walk_start(struct rhashtable_iter *iter)
+{
+	rhashtable_walk_start(iter);
+}
