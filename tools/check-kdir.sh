@@ -5,6 +5,7 @@
 
 kdir=$1
 config=$kdir/include/config/auto.conf
+stock="(Debian's stock kernel: make stock)"
 
 refuse() {
 	echo "error: $*" >&2
@@ -12,20 +13,25 @@ refuse() {
 }
 
 [ -e "$kdir/Makefile" ] ||
-	refuse "KDIR=$kdir is no kernel build folder: install the kernel's headers or set KDIR (Debian's stock kernel: make stock)"
+	refuse "KDIR=$kdir is no kernel build folder:" \
+		"install the kernel's headers or set KDIR $stock"
 [ -e "$config" ] ||
 	refuse "KDIR=$kdir is not configured: run make modules_prepare there"
 
 for option in RUST LIVEPATCH FPROBE KEYS USER_NS DEBUG_FS; do
 	grep -qx "CONFIG_$option=y" "$config" ||
-		refuse "the kernel of KDIR=$kdir is built without CONFIG_$option: use a kernel that has it (Debian's stock kernel does: make stock)"
+		refuse "the kernel of KDIR=$kdir is built without CONFIG_$option:" \
+			"use a kernel that has it (Debian's stock kernel does: make stock)"
 done
 
 [ -e "$kdir/rust/libkernel.rmeta" ] ||
-	refuse "KDIR=$kdir has no Rust metadata (rust/libkernel.rmeta): install the package that has it, or run make modules_prepare in the kernel's source (Debian's stock kernel: make stock)"
+	refuse "KDIR=$kdir has no Rust metadata (rust/libkernel.rmeta):" \
+		"install the package that has it, or run make modules_prepare" \
+		"in the kernel's source $stock"
 
 wanted=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="*\([^"]*\)"*$/\1/p' "$config")
 have=$("${RUSTC:-rustc}" --version 2>/dev/null) ||
-	refuse "${RUSTC:-rustc} does not run: install $wanted, or set RUSTC (Debian's stock kernel: make stock)"
+	refuse "${RUSTC:-rustc} does not run: install $wanted, or set RUSTC $stock"
 [ "$have" = "$wanted" ] ||
-	refuse "the kernel of KDIR=$kdir was built by $wanted, not by $have: set RUSTC to that very compiler (Debian's stock kernel: make stock)"
+	refuse "the kernel of KDIR=$kdir was built by $wanted, not by $have:" \
+		"set RUSTC to that very compiler $stock"

@@ -6,7 +6,8 @@
 
 TREE=/mnt/cache/build/check
 
-# run TEXT COMMAND...: in the copy of the sources, inside the root. A failure is told, the rest goes on.
+# run TEXT COMMAND...: in the copy of the sources, inside the root; what fails is told, and the
+# rest goes on.
 run() {
 	local text=$1
 	shift
@@ -18,9 +19,12 @@ files() {
 	(cd "$STATE/build/check" && find . -type f "$@" | sort)
 }
 
-clippy() {
-	build_module clippy-stock stock "$RUN/clippy" CLIPPY=1 KRUSTFLAGS=-Dwarnings
-	build_module clippy-kunit kunit "$RUN/clippy" CLIPPY=1 KRUSTFLAGS=-Dwarnings
+run_clippy() {
+	local kernel
+	for kernel in stock kunit; do
+		build_module "clippy-$kernel" "$kernel" "$RUN/clippy" \
+			CLIPPY=1 KRUSTFLAGS=-Dwarnings
+	done
 }
 
 need_root
@@ -33,13 +37,13 @@ checkpatch=(perl /mnt/cache/source/scripts/checkpatch.pl --no-tree --strict --te
 mapfile -t rust < <(files -name '*.rs')
 mapfile -t scripts < <(cd "$STATE/build/check" &&
 	grep -rlE -m 1 '^#!/bin/(ba)?sh|^# shellcheck shell=' . | sort)
-mapfile -t code < <(files \( -name '*.rs' -o -name '*.[chS]' -o -name Makefile -o -name Kbuild \))
+sources=(-name '*.rs' -o -name '*.[chS]' -o -name '*.py' -o -name Makefile -o -name Kbuild)
+mapfile -t code < <(files \( "${sources[@]}" \))
+code+=("${scripts[@]}")
 
 run "rustfmt, ${#rust[@]} files" rustfmt --edition 2021 --check -l "${rust[@]}"
 run "shellcheck, ${#scripts[@]} files" shellcheck "${scripts[@]}"
-run "checkpatch, ${#code[@]} files" "${checkpatch[@]}" -f "${code[@]}"
-# A script's messages are not split, and a command is repeated in what it is said to do.
-run "checkpatch, ${#scripts[@]} scripts" "${checkpatch[@]}" --ignore LONG_LINE,REPEATED_WORD -f "${scripts[@]}"
+run "checkpatch, ${#code[@]} files" "${checkpatch[@]}" --max-line-length=100 -f "${code[@]}"
 run "codespell" codespell --quiet-level=2 --skip=COPYING .
 echo "check: every file starts with its licence"
 bare=$(cd "$STATE/build/check" && find . -type f -exec sh -c '
@@ -47,7 +51,7 @@ bare=$(cd "$STATE/build/check" && find . -type f -exec sh -c '
 		head -n 2 "$file" | grep -q "SPDX.License.Identifier: GPL-2.0" || echo "$file"
 	done' sh {} +)
 [[ -z $bare ]] || { echo "$bare"; failed+=("licence"); }
-stage "check: clippy, for the stock and the KUnit kernel" locked clippy clippy
+stage "check: clippy, for the stock and the KUnit kernel" locked clippy run_clippy
 
 ((${#failed[@]} == 0)) || die "these checks failed: $(IFS=';'; echo "${failed[*]}"): see above"
 echo "All checks passed."

@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 # The start of every command: sourced as `. commands.sh "$@"`.
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+. "$SRC/tools/lib.sh"
 . "$SRC/tools/root.sh"
 . "$SRC/tools/kernel.sh"
 . "$SRC/tools/module.sh"

@@ -5,10 +5,12 @@
 set -eu
 series=$1 pin=$2
 
+pattern="$(echo "$series" | sed 's/\./\\./')\.[0-9]*+deb[0-9]*-amd64"
 releases=$(apt-cache pkgnames linux-headers- |
-	sed -n "s/^linux-headers-\($(echo "$series" | sed 's/\./\\./')\.[0-9]*+deb[0-9]*-amd64\)\$/\1/p" | sort -V)
+	sed -n "s/^linux-headers-\($pattern\)\$/\1/p" | sort -V)
 if [ -z "$releases" ]; then
-	echo "refusal: the archive has no kernel of the series $series: set KERNEL_SERIES to one that it has" >&2
+	echo "refusal: the archive has no kernel of the series $series:" \
+		"set KERNEL_SERIES to one that it has" >&2
 	exit 1
 fi
 release=$(echo "$releases" | grep -F -m 1 "$pin+" || echo "$releases" | tail -n 1)

@@ -7,6 +7,8 @@
 become_root "$@"
 for state in "$USK_CACHE"/[0-9]*.[0-9]*-??????????; do
 	[[ -e $state/run ]] || continue
-	[[ -z $(ls "$state/run") ]] || die "$state is in use: wait for the command that runs, or remove its leftovers in $state/run"
+	[[ -z $(ls "$state/run") ]] ||
+		die "$state is in use:" \
+			"wait for the command that runs, or remove its leftovers in $state/run"
 	remove "$state"
 done

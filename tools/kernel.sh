@@ -39,22 +39,28 @@ kmake() {
 	in_root make -s -j"$(nproc)" -C "$(inside "$STATE/source")" O="$(inside "$out")" "$@"
 }
 
+# setting OPTION CONFIG: the line about it.
+setting() {
+	grep "^CONFIG_$1=" "$2" || true
+}
+
 # Headers of Debian leave out the metadata of the kernel crate. Preparing the very source with the
 # very configuration makes it again, with the same hashes if compiler and release are the same.
 prepare_stock() {
 	local out=$STATE/stock config=$ROOT/usr/lib/modules/$RELEASE/config got option version
-	local setting
 	[[ ! -e $STATE/stock.made ]] || return 0
 	mkdir -p "$out"
 	cp "$config" "$out/.config"
 	version=$(kmake "$out" kernelversion)
 	kmake "$out" LOCALVERSION="${RELEASE#"$version"}" olddefconfig modules_prepare
 	got=$(< "$out/include/config/kernel.release")
-	[[ $got = "$RELEASE" ]] || die "the prepared tree is for $got, the stock kernel is $RELEASE: the archive is between two releases, try again later"
+	[[ $got = "$RELEASE" ]] ||
+		die "the prepared tree is for $got, the stock kernel is $RELEASE:" \
+			"the archive is between two releases, try again later"
 	for option in RUST LIVEPATCH FPROBE KEYS USER_NS RUSTC_VERSION_TEXT; do
-		setting=$(grep "^CONFIG_$option=" "$config")
-		grep -Fqx "$setting" "$out/.config" ||
-			die "CONFIG_$option differs from the stock kernel's in the prepared tree: the build root's tools are not the ones that built $RELEASE"
+		[[ $(setting "$option" "$out/.config") = "$(setting "$option" "$config")" ]] ||
+			die "CONFIG_$option differs from the stock kernel's in the prepared tree:" \
+				"the build root's tools are not the ones that built $RELEASE"
 	done
 	cp "$ROOT/usr/src/linux-headers-$RELEASE/Module.symvers" "$out/"
 	touch "$STATE/stock.made"
@@ -66,7 +72,8 @@ build_kunit() {
 	mkdir -p "$out"
 	kmake "$out" KCONFIG_ALLCONFIG=/mnt/src/config/kunit.config allnoconfig
 	dropped=$(grep '^CONFIG_' "$wanted" | grep -Fxv -f "$out/.config" | tr '\n' ' ') || true
-	[[ -z $dropped ]] || die "config/kunit.config: this kernel cannot have $dropped: mend the fragment"
+	[[ -z $dropped ]] ||
+		die "config/kunit.config: this kernel cannot have $dropped: mend the fragment"
 	kmake "$out" bzImage modules_prepare
 	cp "$out/vmlinux.symvers" "$out/Module.symvers"
 	cp "$wanted" "$STATE/kunit.made"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # What every command shares: settings, refusals, stages, locks and clean-up.
-# To be sourced, by commands.sh first of all.
+# To be sourced, by commands.sh first of all, with the top of the checkout in SRC.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -12,8 +12,6 @@ shopt -s inherit_errexit
 : "${MIRROR:=}"
 : "${USK_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/user_session_keyring}"
 
-# shellcheck disable=SC2034 # for those that source this
-SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 RUN=
 JOB=
 STAGE_REFUSAL=
@@ -28,12 +26,18 @@ die() {
 	exit 1
 }
 
+space_ran_out() {
+	die "no space left under $USK_CACHE: free some, or set USK_CACHE to a folder with room"
+}
+
 become_root() {
 	mkdir -p "$USK_CACHE" 2>/dev/null ||
-		die "cannot create the cache folder $USK_CACHE: set USK_CACHE to a folder you may write to"
+		die "cannot create the cache folder $USK_CACHE:" \
+			"set USK_CACHE to a folder you may write to"
 	USK_CACHE=$(cd "$USK_CACHE" && pwd)
 	[[ $EUID != 0 ]] || return 0
-	command -v sudo >/dev/null || die "root is needed to make the build root: run this as root, or install sudo"
+	command -v sudo >/dev/null ||
+		die "root is needed to make the build root: run this as root, or install sudo"
 	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" ACCEL="$ACCEL" \
 		MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" bash "$0" "$@"
 }
@@ -44,20 +48,22 @@ setup() {
 	*) die "ACCEL=$ACCEL is not known: use auto, tcg or kvm" ;;
 	esac
 	[[ $KERNEL_SERIES =~ ^[0-9]+\.[0-9]+$ ]] ||
-		die "KERNEL_SERIES=$KERNEL_SERIES is not a kernel series: give it as in KERNEL_SERIES=7.3"
+		die "KERNEL_SERIES=$KERNEL_SERIES is not a kernel series:" \
+			"give it as in KERNEL_SERIES=7.3"
 	trap cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	locate_root
-	mkdir -p "$STATE/run" "$STATE/log" 2>/dev/null || die "cannot write to the cache folder $USK_CACHE"
+	mkdir -p "$STATE/run" "$STATE/log" 2>/dev/null ||
+		die "cannot write to the cache folder $USK_CACHE"
 	RUN=$(mktemp -d "$STATE/run/XXXXXX") || die "cannot write to the cache folder $USK_CACHE"
 }
 
 # Files are still being written while the killed job goes down, hence the second try.
 remove() {
-	local tries=50
-	while ((tries-- > 0)); do
+	local _
+	for _ in {1..50}; do
 		rm -rf --one-file-system -- "$@" 2>/dev/null && return
 		sleep 0.1
 	done
@@ -130,7 +136,7 @@ stage() {
 		die "$(< "$refusal")"
 	elif grep -q 'No space left on device' "$log"; then
 		rm -f "$log"
-		die "no space left under $USK_CACHE: free some, or set USK_CACHE to a folder with room"
+		space_ran_out
 	fi
 	mv "$log" "$STATE/log/failed.log"
 	tail -n 50 "$STATE/log/failed.log" >&2
@@ -151,5 +157,6 @@ need_space() {
 	local have
 	have=$(df --output=avail -BM "$USK_CACHE" | tail -n 1 | tr -dc 0-9)
 	((have >= $1)) ||
-		die "no disk space: $USK_CACHE has $have MB free, $1 MB are needed; free some, or set USK_CACHE to a folder with room"
+		die "no disk space: $USK_CACHE has $have MB free, $1 MB are needed;" \
+			"free some, or set USK_CACHE to a folder with room"
 }

@@ -11,15 +11,16 @@ SUITES=(trixie trixie-updates trixie-backports)
 
 # The folder is keyed by all that the root is made from, so that a change makes a new one.
 locate_root() {
-	local key
-	key=$(cat "$SRC/tools/debian-kernel.sh" - <<< "${PACKAGES[*]} ${SUITES[*]} $KERNEL_PIN" | sha256sum)
+	local key settings="${PACKAGES[*]} ${SUITES[*]} $KERNEL_PIN"
+	key=$(cat "$SRC/tools/debian-kernel.sh" - <<< "$settings" | sha256sum)
 	STATE=$USK_CACHE/$KERNEL_SERIES-${key:0:10}
 	ROOT=$STATE/root
 }
 
 # The archive this machine itself uses; the security archive has no kernel of ours.
 default_mirror() {
-	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
+	local format='$(REPO_URI) $(ORIGIN) $(LABEL)'
+	apt-get indextargets --format "$format" 'Created-By: Packages' 2>/dev/null |
 		awk '$2 == "Debian" && $3 == "Debian" { print $1; found = 1; exit }
 		     # Without downloaded lists apt knows no origin, only the address.
 		     $1 ~ /\/debian\/?$/ && !guess { guess = $1 }
@@ -34,7 +35,17 @@ install_mmdebstrap() {
 		apt-get -qq -y --no-install-recommends install mmdebstrap || true
 	done
 	command -v mmdebstrap >/dev/null ||
-		die "mmdebstrap is missing and apt-get cannot install it: install the package mmdebstrap by hand"
+		die "mmdebstrap is missing and apt-get cannot install it:" \
+			"install the package mmdebstrap by hand"
+}
+
+# How this machine reaches a mirror, its proxies above all, goes for the root too.
+apt_settings() {
+	local not_ours='^Acquire::(IndexTargets|Changelogs|Languages|GzipIndexes|Compression)'
+	echo 'Acquire::Retries "2";'
+	echo 'Acquire::http::Timeout "30"; Acquire::https::Timeout "30";'
+	apt-config dump | grep '^Acquire::' | grep -Ev "$not_ours" || true
+	echo 'Acquire::Languages "none"; APT::Install-Recommends "false";'
 }
 
 # mmdebstrap mounts /proc, /sys and /dev in the new root. In a namespace of their own these mounts
@@ -45,13 +56,7 @@ make_root() {
 	for suite in "${SUITES[@]}"; do
 		sources+=("deb $mirror $suite main")
 	done
-	{
-		echo 'Acquire::Retries "2"; Acquire::http::Timeout "30"; Acquire::https::Timeout "30";'
-		# How this machine reaches a mirror, its proxies above all.
-		apt-config dump | grep '^Acquire::' |
-			grep -Ev '::(IndexTargets|Changelogs|Languages|GzipIndexes|Compression)' || true
-		echo 'Acquire::Languages "none"; APT::Install-Recommends "false";'
-	} > "$RUN/apt.conf"
+	apt_settings > "$RUN/apt.conf"
 	if ! unshare --mount --pid --kill-child --mount-proc \
 		mmdebstrap --mode=root --variant=apt --include="$(IFS=,; echo "${PACKAGES[*]}")" \
 		--aptopt="$RUN/apt.conf" --dpkgopt=force-unsafe-io \
@@ -68,18 +73,24 @@ make_root() {
 	mv -T "$partial" "$ROOT"
 }
 
+# What apt says of a mirror that it cannot reach.
+UNREACHABLE='Could not (connect|resolve)|Temporary failure|Unable to connect'
+UNREACHABLE+='|Connection (failed|timed out|refused)|Failed to fetch'
+
 explain_root_failure() {
 	local mirror=$1 log=$2 refusal missing
 	refusal=$(sed -n 's/^refusal: //p' "$log" | head -n 1)
 	[[ -z $refusal ]] || die "$refusal"
 	if grep -q 'No space left on device' "$log"; then
-		die "no space left under $USK_CACHE: free some, or set USK_CACHE to a folder with room"
+		space_ran_out
 	fi
 	missing=$(sed -n 's/.*Unable to locate package //p' "$log" | head -n 1)
 	[[ -z $missing ]] ||
-		die "the package $missing is not to be had from $mirror: set MIRROR to a complete Debian mirror"
-	if grep -Eq 'Could not (connect|resolve)|Unable to connect|Temporary failure|Failed to fetch|Connection (failed|timed out|refused)' "$log"; then
-		die "cannot fetch packages from $mirror: check the network, or set MIRROR to a Debian mirror within reach"
+		die "the package $missing is not to be had from $mirror:" \
+			"set MIRROR to a complete Debian mirror"
+	if grep -Eq "$UNREACHABLE" "$log"; then
+		die "cannot fetch packages from $mirror:" \
+			"check the network, or set MIRROR to a Debian mirror within reach"
 	fi
 }
 
@@ -88,14 +99,17 @@ need_root() {
 	if [[ ! -e $ROOT ]]; then
 		mirror=${MIRROR:-$(default_mirror)}
 		[[ -n $mirror ]] ||
-			die "no Debian mirror in this machine's apt configuration: set MIRROR to the address of one"
+			die "no Debian mirror in this machine's apt configuration:" \
+				"set MIRROR to the address of one"
 		need_space 9000
 		command -v mmdebstrap >/dev/null || stage "mmdebstrap: install" install_mmdebstrap
-		stage "build root: Debian ${SUITES[0]}, compilers, QEMU, kernel" locked root make_root "$mirror"
+		stage "build root: Debian ${SUITES[0]}, compilers, QEMU, kernel" \
+			locked root make_root "$mirror"
 	fi
 	RELEASE=$(< "$ROOT/usr/lib/stock-kernel-release")
 	[[ $RELEASE = "$KERNEL_PIN"+* ]] ||
-		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive, not $KERNEL_PIN"
+		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive," \
+			"instead of $KERNEL_PIN"
 }
 
 # in_root COMMAND...: run it in the root, with the checkout at /mnt/src (read-only) and the cache at
@@ -108,11 +122,11 @@ in_root() {
 		mount --bind "$src" "$root/mnt/src"
 		mount -o remount,bind,ro "$root/mnt/src"
 		mount --bind "$state" "$root/mnt/cache"
-		mount -t proc proc "$root/proc"
+		mount -t proc none "$root/proc"
 		mount --rbind /dev "$root/dev"
-		mount -t tmpfs tmp "$root/tmp"
-		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
-			TERM="${TERM:-dumb}" "$@"
+		mount -t tmpfs none "$root/tmp"
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp \
+			LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" "$@"
 	' -- "$ROOT" "$SRC" "$STATE" "$@"
 }
 

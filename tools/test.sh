@@ -27,7 +27,7 @@ guest() {
 }
 
 test_kunit() {
-	local dir payload=$RUN/kunit
+	local dir payload=$RUN/kunit kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
 	dir=$(results kunit)
 	need_kernel kunit
 	need_module kunit "$payload"
@@ -35,11 +35,13 @@ test_kunit() {
 	printf %s "${FILTER:-*}" > "$payload/filter"
 	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit \
 		> "$dir/expected"
-	[[ -s $dir/expected ]] || die "no KUnit test matches FILTER=${FILTER-}: give a glob of suites, or of suite.test"
+	[[ -s $dir/expected ]] ||
+		die "no KUnit test matches FILTER=${FILTER-}:" \
+			"give a glob of suites, or of suite.test"
 	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 300 "$ACCEL"
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
-	in_root python3 /mnt/cache/source/tools/testing/kunit/kunit.py parse \
-		--json="$(inside "$dir")/kunit.json" "$(inside "$dir")/tap" > "$dir/kunit.log" 2>&1 ||
+	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
+		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||
 		grep -q '"status": "\(FAIL\|ERROR\)"' "$dir/kunit.json" ||
 		[[ $(< "$dir/status") != ok ]] ||
 		echo "unreadable: kunit.py says $(tail -n 1 "$dir/kunit.log")" > "$dir/status"
@@ -59,7 +61,9 @@ build_end_to_end() {
 	in_root make -s -C "/mnt/cache/build/stock/$E2E" \
 		OUTPUT=/mnt/cache/build/end-to-end KDIR=/mnt/cache/stock
 	cp -a "$STATE/build/end-to-end/." "$1"
-	[[ -s $1/expected && -x $1/run ]] || die "the end-to-end tests left no command or no list of their names: see $E2E/Makefile"
+	[[ -s $1/expected && -x $1/run ]] ||
+		die "the end-to-end tests left no command or no list of their names:" \
+			"see $E2E/Makefile"
 }
 
 test_host() {

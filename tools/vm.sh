@@ -6,8 +6,9 @@
 # that did not end with isa-debug-exit has failed, whatever QEMU returns: a panic too returns 0.
 
 # Lines that no sound kernel prints.
-COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|general protection|KASAN|KCSAN|UBSAN'
-COMPLAINTS+='|possible recursive|INFO: task|detected stall|soft lockup|refcount_t:|list_... corruption'
+COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|KASAN|UBSAN|KCSAN|general protection'
+COMPLAINTS+='|possible recursive|INFO: task|detected stall|soft lockup|refcount_t:'
+COMPLAINTS+='|list_(add|del) corruption'
 
 kernel_image() {
 	case $1 in
@@ -22,7 +23,8 @@ qemu() {
 	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 cpu=max signal=on
 	shift 5
 	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
-		die "QEMU is missing from the build root: remove the folder $ROOT and run this again"
+		die "QEMU is missing from the build root:" \
+			"remove the folder $ROOT and run this again"
 	[[ $accelerator = tcg ]] || cpu=host
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"
@@ -34,8 +36,9 @@ qemu() {
 		shift 2
 		exec "$@"
 	' -- "$(inside "$dir")" "$(inside "$payload")" timeout --foreground -k 5 "$seconds" \
-		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp 2 -m 1G -nic none -display none \
-		-monitor none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp 2 -m 1G \
+		-nic none -display none -monitor none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-serial "file:$(inside "$dir")/console.log" \
 		-chardev "stdio,id=tty,signal=$signal" -serial chardev:tty \
 		-kernel "$(kernel_image "$kernel")" -initrd "$(inside "$dir")/initramfs" \
@@ -47,7 +50,8 @@ vm() {
 	local status=0 complaint
 	qemu "$@" < /dev/null || status=$?
 	rm -f "$1/initramfs"
-	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | sed 's/^/complained: /;s/\r//') || true
+	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | tr -d '\r') || true
+	complaint=${complaint:+complained: $complaint}
 	case $status in
 	33)
 		echo "${complaint:-ok}" ;;
@@ -63,7 +67,8 @@ vm() {
 # What went wrong in a guest: one line, then the end of its console.
 explain_guest() {
 	local dir=$1
-	echo "error: the guest $(< "$dir/status"); the end of its console follows, look there for the cause" >&2
+	echo "error: the guest $(< "$dir/status");" \
+		"the end of its console follows, look there for the cause" >&2
 	tail -n 25 "$dir/console.log" | tr -d '\r'
 }
 

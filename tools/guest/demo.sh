@@ -84,7 +84,9 @@ end() {
 remember() {
 	for user in $users; do
 		as $user 'keyctl id @us; keyctl id @u
-			for ring in @us @u; do keyctl rlist $ring | tr " " "\n" | sort; done' > $state/$user.$1
+			for ring in @us @u; do
+				keyctl rlist $ring | tr " " "\n" | sort
+			done' > $state/$user.$1
 	done
 }
 
@@ -156,8 +158,8 @@ for user in $users; do
 	through $user "keyctl link $(serial_of $user.new) @u" ''
 	through $user "keyctl search @u user new:$user" "$(serial_of $user.new)"
 	# A session of one's own reaches @us through a link.
-	through $user "keyctl session - sh -c 'keyctl link @us @s; keyctl search @s user new:$user'" \
-		"*$(serial_of $user.new)"
+	linked="keyctl link @us @s; keyctl search @s user new:$user"
+	through $user "keyctl session - sh -c '$linked'" "*$(serial_of $user.new)"
 done
 check "no errors" [ "$(counters errors)" = "0 " ]
 remember during
