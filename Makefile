@@ -9,7 +9,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 # The commands read these from the environment.
 export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER
 
-.PHONY: modules modules_install clean rust-analyzer check-kdir
+.PHONY: modules modules_install samples clean rust-analyzer check-kdir
 .PHONY: run test kunit shell stock check distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
@@ -17,6 +17,9 @@ modules: check-kdir		## build the module for the kernel of KDIR (the default)
 
 modules_install: check-kdir	## install it below INSTALL_MOD_PATH (default: this machine)
 	$(kbuild) modules_install
+
+samples: check-kdir		## build the samples for KDIR
+	$(kbuild) SAMPLES=m modules
 
 clean:				## remove what a build left in this folder
 	$(kbuild) clean

@@ -23,7 +23,7 @@ run_clippy() {
 	local kernel
 	for kernel in stock kunit; do
 		build_module "clippy-$kernel" "$kernel" "$RUN/clippy" \
-			CLIPPY=1 KRUSTFLAGS=-Dwarnings
+			SAMPLES=m CLIPPY=1 KRUSTFLAGS=-Dwarnings
 	done
 }
 
