@@ -11,17 +11,20 @@ sync_sources() {
 }
 
 # build_module TREE KERNEL DESTINATION [VARIABLE=VALUE...]: every .ko that the sources make for it.
+# The tree may still have one of another build; modules.order tells what is of this one.
 build_module() {
 	local tree=$1 kernel=$2 destination=$3
 	shift 3
 	sync_sources "$tree"
 	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" "$@" modules
 	mkdir -p "$destination"
-	find "$STATE/build/$tree/rust" "$STATE/build/$tree/kunit" -name '*.ko' \
-		-exec cp -t "$destination" {} +
+	(cd "$STATE/build/$tree" && sed 's/o$/ko/' modules.order | xargs cp -t "$destination")
 }
 
-# need_module stock|kunit DESTINATION
+# need_module stock|kunit DESTINATION [VARIABLE=VALUE...]
 need_module() {
-	stage "module: build for the $1 kernel" locked "build-$1" build_module "$1" "$1" "$2"
+	local kernel=$1
+	shift
+	stage "module: build for the $kernel kernel" \
+		locked "build-$kernel" build_module "$kernel" "$kernel" "$@"
 }

@@ -51,7 +51,7 @@ test_end_to_end() {
 	local dir payload=$RUN/e2e
 	dir=$(results end-to-end)
 	need_kernel stock
-	need_module stock "$payload"
+	need_module stock "$payload" SAMPLES=m
 	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
 	cp "$payload/expected" "$dir"
 	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 900 "$ACCEL"

@@ -26,10 +26,13 @@ result() {
 }
 
 # A test says why it fails, and goes on to clean up after itself.
-# shellcheck disable=SC2034 # read by those who call it
 complain() {
 	note "$*"
 	wrong=1
+}
+
+no_complaints() {
+	[ "$wrong" -eq 0 ]
 }
 
 same() {
@@ -130,4 +133,16 @@ check_log() {
 	unexpected_log >"$WORK/unexpected" || return 0
 	complain "the log has what it should not have:"
 	sed 's/^/#   /' "$WORK/unexpected"
+}
+
+# Every test that loads something ends with a look at the log.
+begin_test() {
+	wrong=0
+	also_expected=
+	mark_log
+}
+
+end_test() {
+	check_log
+	result "$wrong" "$1"
 }

@@ -28,14 +28,11 @@ list_lifecycle() {
 lifecycle() {
 	echo "$LIFECYCLE" >"$WORK/lifecycle"
 	while IFS=: read -r function name; do
-		wrong=0
-		also_expected=
-		mark_log
+		begin_test
 		"$function"
 		stop_all
 		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
-		check_log
-		result "$wrong" "life cycle:$name"
+		end_test "life cycle:$name"
 	done <"$WORK/lifecycle"
 }
 
@@ -423,7 +420,7 @@ storm() {
 	: >"$WORK/rounds.$NEWCOMERS"
 	in_background ./newcomers "$NEWCOMERS" "$WORK/rounds.$NEWCOMERS"
 	progress "absent"
-	while [ "$cycle" -lt "$STORM" ] && [ "$wrong" -eq 0 ]; do
+	while [ "$cycle" -lt "$STORM" ] && no_complaints; do
 		cycle=$((cycle + 1))
 		load
 		progress "loaded"
