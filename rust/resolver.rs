@@ -13,8 +13,8 @@
 //! what a search of the register would find. It need not look whether they are still linked there:
 //! nobody but the kernel may unlink them, and it unlinks those that are invalidated, which is for
 //! good, and those that are revoked or have expired, some time after. That is by the clock, which
-//! may be set back, so a keyring that has an expiry time is left to the slow path, and taken off the
-//! record when the kernel collects it. The slow path does what the kernel does: it searches the
+//! may be set back, so a keyring that has an expiry time is left to the slow path, and taken off
+//! the record when the kernel collects it. The slow path does what the kernel does: it searches the
 //! register, and creates what is missing.
 //!
 //! UIDs that have no mapping in the namespace all go by the same name, so the keyrings of that name
@@ -220,7 +220,7 @@ impl Resolver {
 
         match find_or_create(register(keyrings)?, cred, UNMAPPED, Some(user)) {
             Ok((pair, _)) => return Ok(pair),
-            Err(Failure::Anothers) => {}
+            Err(Failure::Foreign) => {}
             Err(Failure::Errno(e)) => return Err(e),
         }
 
@@ -318,7 +318,7 @@ fn alloc_register(owner: Kuid) -> Result<ARef<Keyring>> {
 /// Why a register does not have the keyrings that were asked for.
 enum Failure {
     /// It has another UID's under this name.
-    Anothers,
+    Foreign,
     /// The kernel would have failed as well.
     Errno(Error),
 }
@@ -332,7 +332,7 @@ impl From<Error> for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Anothers => EACCES,
+            Failure::Foreign => EACCES,
             Failure::Errno(error) => error,
         }
     }
@@ -355,8 +355,8 @@ fn find_or_create(
 
     // Nothing is to be created beside the other keyring of another.
     if owner.is_some() {
-        if let Err(Failure::Anothers) = find(register, &session_name, owner) {
-            return Err(Failure::Anothers);
+        if let Err(Failure::Foreign) = find(register, &session_name, owner) {
+            return Err(Failure::Foreign);
         }
     }
 
@@ -390,7 +390,7 @@ fn find(
 ) -> Result<Option<ARef<Keyring>>, Failure> {
     match register.search(name.as_c_str()) {
         Ok(keyring) if owner.is_some_and(|owner| keyring.uid() != owner.uid()) => {
-            Err(Failure::Anothers)
+            Err(Failure::Foreign)
         }
         Ok(keyring) => Ok(Some(keyring)),
         Err(e) if e == EAGAIN => Ok(None),

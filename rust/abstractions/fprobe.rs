@@ -202,7 +202,7 @@ impl<T: Handler> Registration<T> {
 impl<T: Handler> PinnedDrop for Registration<T> {
     /// Unregisters the probe, and waits for callbacks that are under way.
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant `fprobe` is registered. This may only fail if it is not.
+        // SAFETY: By the type invariant `fprobe` is registered. It fails only if it is not.
         unsafe { bindings::unregister_fprobe(self.fprobe.get()) };
     }
 }

@@ -176,8 +176,8 @@ impl<V: Send + Sync> RhashTable<V> {
 
     /// Removes the value of `key`, and drops it after a grace period.
     ///
-    /// Returns whether this call removed one. A value that is stored at the same time may stay. Does
-    /// not sleep; may be called from any context but NMI.
+    /// Returns whether this call removed one. A value that is stored at the same time may stay.
+    /// Does not sleep; may be called from any context but NMI.
     #[doc(alias = "rhashtable_remove_fast")]
     pub(crate) fn remove(&self, key: &TableKey) -> bool {
         let _rcu = rcu::read_lock();
