@@ -34,6 +34,7 @@ static const struct scenario *const tables[] = {
 	thread_scenarios,
 	lsm_scenarios,
 	clock_scenarios,
+	dead_scenarios,
 };
 
 static void list(const struct scenario *table)

@@ -17,6 +17,7 @@ extern const struct scenario unmapped_scenarios[];
 extern const struct scenario thread_scenarios[];
 extern const struct scenario lsm_scenarios[];
 extern const struct scenario clock_scenarios[];
+extern const struct scenario dead_scenarios[];
 
 /* Where the module is meant not to answer as the kernel does. */
 extern const struct scenario deviations[];

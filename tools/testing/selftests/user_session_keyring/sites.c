@@ -182,7 +182,7 @@ static const struct site sites[] = {
 	{ "a search for another task", have_key, construct_by_search,
 	  { [HITS] = 1, [RCU_HITS] = 3 } },
 	{ "a revoked pair", have_revoked, ask_us,
-	  { [MISSES] = 1, [ERRORS] = 1 }, .fails = true },
+	  { [MISSES] = 1, [ERRORS] = 1, [RECORDS] = -1 }, .fails = true },
 };
 
 /* Opened by root, read by whom it may concern. */
