@@ -462,6 +462,11 @@ mod tests {
         assert_eq!(searched(&first_cred), Some(first.session.serial()));
         assert_eq!(searched(&second_cred), Some(second.session.serial()));
         assert_eq!(resolver.resolver.unregistered(), 1);
+        // It counts against the quota of the UID, not of the owner of the namespace.
+        let rcu = rcu::read_lock();
+        let register = resolver.records.register(&two, &ns, &rcu).ok_or(ENOKEY)?;
+        assert_eq!(register.uid().into_raw().val, 1001);
+        drop(rcu);
         assert_eq!(resolver.records.pairs(), 0);
         Ok(())
     }
