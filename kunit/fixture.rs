@@ -15,6 +15,7 @@ use kernel::{
         rcu,
         Arc, //
     },
+    time::{delay::fsleep, Delta},
     types::Opaque, //
 };
 
@@ -206,6 +207,17 @@ pub(crate) fn user_key(keyring: &Keyring, description: &CStr) -> Result<ARef<Key
     }?;
 
     Ok(key.into_key())
+}
+
+/// Waits for something that a work item does, for two seconds at most.
+pub(crate) fn wait_until(f: impl Fn() -> bool) -> bool {
+    for _ in 0..200 {
+        if f() {
+            return true;
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    false
 }
 
 /// A resolver with records of its own.

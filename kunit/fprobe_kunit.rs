@@ -54,6 +54,19 @@ struct Counts {
     exits: Atomic<i32>,
 }
 
+impl Counts {
+    fn new(key: &Key) -> Result<Arc<Self>> {
+        Ok(Arc::new(
+            Self {
+                serial: key.serial(),
+                entries: Atomic::new(0),
+                exits: Atomic::new(0),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+}
+
 struct Entries(Arc<Counts>);
 
 impl Handler for Entries {
@@ -112,14 +125,7 @@ mod tests {
     #[test]
     fn the_entry_is_probed_as_long_as_registered() -> Result {
         let key = fixture::keyring(c"usk_fprobe")?;
-        let counts = Arc::new(
-            Counts {
-                serial: key.serial(),
-                entries: Atomic::new(0),
-                exits: Atomic::new(0),
-            },
-            GFP_KERNEL,
-        )?;
+        let counts = Counts::new(&key)?;
 
         key.validate()?;
         let probe = KBox::pin_init(
@@ -141,14 +147,7 @@ mod tests {
     fn the_exit_gets_what_the_entry_hands_over() -> Result {
         let key = fixture::keyring(c"usk_fprobe")?;
         let other = fixture::keyring(c"usk_fprobe_other")?;
-        let counts = Arc::new(
-            Counts {
-                serial: key.serial(),
-                entries: Atomic::new(0),
-                exits: Atomic::new(0),
-            },
-            GFP_KERNEL,
-        )?;
+        let counts = Counts::new(&key)?;
         let probe = KBox::pin_init(fprobe::Registration::new(Exits(counts.clone())), GFP_KERNEL)?;
 
         key.validate()?;

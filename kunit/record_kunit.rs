@@ -2,7 +2,7 @@
 
 //! Tests of records.
 
-use kernel::{prelude::*, sync::rcu, time::delay::fsleep, time::Delta};
+use kernel::{prelude::*, sync::rcu};
 
 use crate::{
     abstractions::{
@@ -57,17 +57,6 @@ fn serials(records: &Records, user: &TestUser, ns: &TestNamespace) -> Option<(i3
 
 fn own_serials(pair: &Pair) -> Option<(i32, i32)> {
     Some((pair.user.serial(), pair.session.serial()))
-}
-
-/// Waits until there are `n` records.
-fn wait_for(records: &Records, n: usize) -> bool {
-    for _ in 0..200 {
-        if records.pairs() == n {
-            return true;
-        }
-        fsleep(Delta::from_millis(10));
-    }
-    false
 }
 
 #[kunit_tests(usk_record)]
@@ -142,12 +131,7 @@ mod tests {
         assert_eq!((records.pairs(), records.registers()), (0, 1));
 
         records.namespace_freed(ns.id());
-        for _ in 0..200 {
-            if records.registers() == 0 {
-                break;
-            }
-            fsleep(Delta::from_millis(10));
-        }
+        assert!(fixture::wait_until(|| records.registers() == 0));
         assert_eq!(on_record(), None);
         Ok(())
     }
@@ -186,7 +170,7 @@ mod tests {
             } else {
                 dead.user.invalidate();
             }
-            assert!(wait_for(&records, 1));
+            assert!(fixture::wait_until(|| records.pairs() == 1));
             assert_eq!(serials(&records, &user, &ns), None);
             assert_eq!(serials(&records, &other, &ns), own_serials(&live));
             rcu::rcu_barrier();
@@ -208,7 +192,7 @@ mod tests {
         publish(&records, &two, &gone, &pair)?;
         publish(&records, &one, &stays, &pair)?;
         assert_eq!(NamespaceFreed(records.clone()).entry(gone.id()), None);
-        assert!(wait_for(&records, 1));
+        assert!(fixture::wait_until(|| records.pairs() == 1));
         assert_eq!(serials(&records, &one, &gone), None);
         assert_eq!(serials(&records, &one, &stays), own_serials(&pair));
         assert_eq!((one.refs(), two.refs()), (1, 0));

@@ -8,10 +8,12 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         rcu, Arc,
     },
-    time::{delay::fsleep, Delta},
 };
 
-use crate::abstractions::rhashtable::{RhashTable, TableKey};
+use crate::{
+    abstractions::rhashtable::{RhashTable, TableKey},
+    fixture::wait_until,
+};
 
 /// Counts how many of its kind exist.
 struct Counted(u64, Arc<Atomic<i32>>);
@@ -40,17 +42,6 @@ fn table() -> Result<(Table, Arc<Atomic<i32>>)> {
 
 fn value(table: &Table, key: TableKey) -> Option<u64> {
     table.get(&key, &rcu::read_lock()).map(|value| value.0)
-}
-
-/// The table is resized by a work item.
-fn wait_until(f: impl Fn() -> bool) -> bool {
-    for _ in 0..500 {
-        if f() {
-            return true;
-        }
-        fsleep(Delta::from_millis(10));
-    }
-    false
 }
 
 #[kunit_tests(usk_rhashtable)]
