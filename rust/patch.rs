@@ -21,13 +21,18 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        cred,
+        cred::{
+            self,
+            CredentialExt as _, //
+        },
         keyring::Keyring,
         livepatch::{
             Func,
             Patch,
             Slot, //
         },
+        params,
+        user_namespace, //
     },
     resolver::Resolver,
 };
@@ -53,11 +58,14 @@ unsafe impl Patch for Resolver {
     }
 
     fn post_patch(&self) {
+        self.take_charge();
         pr_info!("all tasks are answered from UID records\n");
     }
 
     fn pre_unpatch(&self) {
         let uids = self.unregistered();
+
+        self.hand_back();
 
         if uids != 0 {
             pr_warn!("{uids} UIDs without a mapping have keyrings that the kernel does not find\n");
@@ -73,6 +81,14 @@ unsafe impl Patch for Resolver {
 #[inline]
 fn into_raw(keyring: ARef<Keyring>) -> *mut bindings::key {
     ARef::into_raw(keyring).cast().as_ptr()
+}
+
+/// Tells root that it relies on keyrings that it had better not rely on.
+#[cold]
+fn notice_root(cred: &Credential) {
+    if cred.user().uid() == user_namespace::init().owner() {
+        params::print_notice_root();
+    }
 }
 
 /// Looks up the user and user session keyrings of the current task's UID, and creates them if they
@@ -91,6 +107,10 @@ unsafe extern "C" fn look_up_user_keyrings(
 ) -> c_int {
     // SAFETY: This is a replacement function of the patch.
     let resolver = unsafe { RESOLVER.get() };
+
+    if params::notice_root() {
+        cred::with_current(notice_root);
+    }
 
     let resolved = cred::with_current(|cred| {
         resolver.resolve(cred, |pair| {

@@ -2,29 +2,54 @@
 
 //! What is on record for a UID in a user namespace.
 //!
-//! A [`Record`] hangs something off the kernel's record of a UID, the `struct user_struct`, for one
-//! user namespace: the UID's keyrings, or a register of its own. Nothing here decides what that is;
-//! the resolver does.
+//! The keyrings of a UID hang off the kernel's record of it, the `struct user_struct`, once for
+//! each user namespace. An [`Owner`] stands for the `struct user_struct`: it holds the one reference
+//! on it that the module has, and so its address is not given to another.
 //!
-//! Records are read under RCU alone. They are published with `keyring_sem` of their namespace held
-//! for writing, and dropped when the namespace is freed. A pair is dropped before that when one of
-//! its keyrings is dead: the record would keep what is in it, and its quota. Until then a record
-//! keeps its `struct user_struct`, so that its address is not given to another. Of the namespace it
-//! knows the identifier only, which is never used for another.
+//! Pairs are read under RCU alone. They are found by that address and by the identifier of the
+//! namespace, which is never used again. Everything else is done with the owner locked, and changes
+//! to the register with `keyring_sem` of the namespace held as well. Nothing here decides what the
+//! keyrings of a UID are; the resolver does. When they go is decided by the owner.
 //!
-//! Lock order: `keyring_sem`, then `Namespace::members`.
+//! A pair is dropped from its record before that when one of its keyrings is dead: the record would
+//! keep what is in it, and its quota.
+//!
+//! Lock order: `Owner::places`, then `State::survivors`, then `keyring_sem`, then each on its own:
+//! the semaphores of keyrings, `State::owners_by_address`, `Namespace::owners`, locks of tables.
 
 #![forbid(unsafe_code)]
 
+use core::mem;
+
 use kernel::{
+    impl_has_hr_timer,
     new_mutex,
     prelude::*,
-    rbtree::RBTree,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    },
     sync::{
         aref::ARef,
         rcu,
         Arc,
+        ArcBorrow,
         Mutex, //
+    },
+    task::Kuid,
+    time::{
+        hrtimer::{
+            ArcHrTimerHandle,
+            HrTimer,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerPointer as _,
+            HrTimerRestart,
+            RelativeMode, //
+        },
+        BootTime,
+        Delta,
+        Instant, //
     },
     workqueue::{
         impl_has_work,
@@ -34,25 +59,48 @@ use kernel::{
     },
 };
 
-use crate::abstractions::{
-    fprobe,
-    keyring::{
-        Collected,
-        Keyring,
-        KeyringGc, //
+use crate::{
+    abstractions::{
+        cred::{
+            self,
+            CredentialExt as _, //
+        },
+        fprobe,
+        key::Serial,
+        keyring::{
+            Collected,
+            Keyring,
+            KeyringGc, //
+        },
+        rhashtable::{
+            RhashTable,
+            TableKey, //
+        },
+        user::{
+            FreeUid,
+            User, //
+        },
+        user_namespace::{
+            self,
+            Id,
+            KeyringsGuard,
+            Namespaces,
+            OnFree,
+            UserNamespace, //
+        },
+        workqueue::OwnedQueue, //
     },
-    rhashtable::{
-        RhashTable,
-        TableKey, //
+    name::Name,
+    owner::{
+        Owner,
+        Place,
+        Places, //
     },
-    user::User,
-    user_namespace::{
-        Id,
-        KeyFreeUserNs,
-        KeyringsGuard,
-        UserNamespace, //
+    survivor::{
+        Reservation,
+        Survivor,
+        Survivors, //
     },
-    workqueue::OwnedQueue, //
 };
 
 /// The user keyring and the user session keyring of one UID.
@@ -74,50 +122,29 @@ impl Pair {
     }
 }
 
-/// What records are found by.
+/// What a pair is found by.
 #[inline]
-fn place(user: &User, ns: &UserNamespace) -> TableKey {
-    [user.as_ptr().addr() as u64, ns.id().as_u64()]
+pub(crate) fn key(user: &User, ns: Id) -> TableKey {
+    [user.as_ptr().addr() as u64, ns.as_u64()]
 }
 
-/// Something that belongs to a UID in a user namespace.
-struct Record<T> {
-    /// Keeps the address by which the record is found.
-    _user: ARef<User>,
-    value: T,
+fn raw(uid: Kuid) -> u32 {
+    uid.into_raw().val
 }
 
-/// The tables of records, each by UID and namespace.
+/// What an owner is found by.
+#[inline]
+fn owner_key(address: usize) -> TableKey {
+    [address as u64, 0]
+}
+
+/// The owners that have something in a user namespace, so that they can be found when it is freed.
 #[pin_data]
-struct Tables {
+pub(crate) struct Namespace {
+    id: Id,
+    state: Arc<State>,
     #[pin]
-    pairs: RhashTable<Record<Pair>>,
-    #[pin]
-    registers: RhashTable<Record<ARef<Keyring>>>,
-    #[pin]
-    work: Work<Tables>,
-}
-
-impl_has_work! {
-    impl HasWork<Self> for Tables { self.work }
-}
-
-impl WorkItem for Tables {
-    type Pointer = Arc<Self>;
-
-    /// Drops the pairs that the kernel is collecting.
-    fn run(this: Arc<Self>) {
-        this.pairs
-            .retain(|record| record.value.is_live_without_expiry());
-    }
-}
-
-/// The records of one user namespace, so that they can be found when it is freed.
-#[pin_data]
-struct Namespace {
-    tables: Arc<Tables>,
-    #[pin]
-    members: Mutex<RBTree<TableKey, ()>>,
+    owners: Mutex<RBTree<u32, Arc<Owner>>>,
     #[pin]
     work: Work<Namespace>,
 }
@@ -127,56 +154,338 @@ impl_has_work! {
 }
 
 impl Namespace {
-    fn new(tables: &Arc<Tables>) -> Result<Arc<Self>> {
+    fn new(id: Id, state: &Arc<State>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                tables: tables.clone(),
-                members <- new_mutex!(RBTree::new(), "Namespace::members"),
+                id,
+                state: state.clone(),
+                owners <- new_mutex!(RBTree::new(), "Namespace::owners"),
                 work <- new_work!("Namespace::work"),
             }),
             GFP_KERNEL,
         )
+    }
+
+    fn add(&self, owner: &Arc<Owner>) -> Result {
+        self.owners
+            .lock()
+            .try_create_and_insert(raw(owner.user.uid()), owner.clone(), GFP_KERNEL)?;
+        Ok(())
+    }
+
+    fn remove(&self, owner: &Owner) {
+        self.owners.lock().remove(&raw(owner.user.uid()));
+    }
+
+    /// Returns whether there is an owner for `uid`.
+    pub(crate) fn has(&self, uid: Kuid) -> bool {
+        self.owners.lock().get(&raw(uid)).is_some()
+    }
+}
+
+impl OnFree for Arc<Namespace> {
+    fn on_free(&self) {
+        // It is queued once, because it is found once.
+        let _ = self.state.queue.enqueue(self.clone());
     }
 }
 
 impl WorkItem for Namespace {
     type Pointer = Arc<Self>;
 
-    /// Drops the records of a namespace that is no more.
+    /// Drops what is on record in a namespace that is no more.
     fn run(this: Arc<Self>) {
-        for place in this.members.lock().keys() {
-            this.tables.pairs.remove(place);
-            this.tables.registers.remove(place);
+        // Owners are locked first elsewhere.
+        let owners = mem::replace(&mut *this.owners.lock(), RBTree::new());
+
+        for owner in owners.values() {
+            let mut places = owner.places.lock();
+
+            if places.by_namespace.remove(&this.id).is_some() {
+                this.state.forget(&owner.user, this.id);
+            }
+            owner.end_if_empty(&mut places);
         }
+        this.state.survivors.lock().remove_namespace(this.id);
     }
 }
 
-/// All records.
-///
-/// Fields are dropped in this order: the queue, which may use the others until then; the
-/// namespaces, which share the tables; the tables, by then nobody else's.
-pub(crate) struct Records {
+/// How often owners are looked through, for those whose death was missed.
+const SWEEP_PERIOD: Delta = Delta::from_secs(5);
+
+/// All that is on record.
+#[pin_data]
+pub(crate) struct State {
+    /// Whether the kernel's own code is out of use, so that keyrings may be unlinked.
+    pub(crate) in_charge: fn() -> bool,
+    epoch: Instant<BootTime>,
     queue: OwnedQueue,
-    namespaces: Pin<KBox<RhashTable<Arc<Namespace>>>>,
-    tables: Arc<Tables>,
+    #[pin]
+    pairs: RhashTable<Pair>,
+    /// The registers that UIDs have for themselves.
+    #[pin]
+    registers: RhashTable<ARef<Keyring>>,
+    /// For those who may not sleep, and the same
+    #[pin]
+    owners: RhashTable<Arc<Owner>>,
+    /// for those who may.
+    #[pin]
+    owners_by_address: Mutex<RBTree<usize, Arc<Owner>>>,
+    #[pin]
+    pub(crate) namespaces: Namespaces<Arc<Namespace>>,
+    #[pin]
+    pub(crate) survivors: Mutex<Survivors>,
+    #[pin]
+    collect: Work<State, COLLECT>,
+    #[pin]
+    sweep: Work<State, SWEEP>,
+    #[pin]
+    timer: HrTimer<State>,
+    #[pin]
+    alarm: Mutex<Alarm>,
+}
+
+const COLLECT: u64 = 1;
+const SWEEP: u64 = 2;
+
+impl_has_work! {
+    impl HasWork<Self, COLLECT> for State { self.collect }
+    impl HasWork<Self, SWEEP> for State { self.sweep }
+}
+
+impl_has_hr_timer! {
+    impl HasHrTimer<Self> for State {
+        mode: RelativeMode<BootTime>, field: self.timer
+    }
+}
+
+/// When owners are looked through next.
+enum Alarm {
+    Off,
+    Closed,
+    Set {
+        at: Delta,
+        _handle: ArcHrTimerHandle<State>,
+    },
+}
+
+impl WorkItem<COLLECT> for State {
+    type Pointer = Arc<Self>;
+
+    /// Drops the pairs that the kernel is collecting.
+    fn run(this: Arc<Self>) {
+        this.pairs.retain(Pair::is_live_without_expiry);
+    }
+}
+
+impl WorkItem<SWEEP> for State {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.look_through();
+        this.survivors.lock().prune();
+    }
+}
+
+impl HrTimerCallback for State {
+    type Pointer<'a> = Arc<Self>;
+
+    fn run(this: ArcBorrow<'_, Self>, _ctx: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+        // If it is queued already, it has yet to begin.
+        let _ = this.queue.enqueue::<_, SWEEP>(Arc::from(this));
+        HrTimerRestart::NoRestart
+    }
+}
+
+impl State {
+    fn new(in_charge: fn() -> bool) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                in_charge,
+                epoch: Instant::now(),
+                queue: OwnedQueue::new(c"user_session_keyring")?,
+                pairs <- RhashTable::new(),
+                registers <- RhashTable::new(),
+                owners <- RhashTable::new(),
+                owners_by_address <- new_mutex!(RBTree::new(), "State::owners_by_address"),
+                namespaces <- Namespaces::new(),
+                survivors <- new_mutex!(Survivors::new(), "State::survivors"),
+                collect <- new_work!("State::collect"),
+                sweep <- new_work!("State::sweep"),
+                timer <- HrTimer::new(),
+                alarm <- new_mutex!(Alarm::Off, "State::alarm"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Returns the time, as everything here takes it, since these records were made.
+    ///
+    /// The time during which the machine is suspended counts.
+    pub(crate) fn now(&self) -> Delta {
+        Instant::now() - self.epoch
+    }
+
+    /// Returns the owner that stands for `user`, and creates it if there is none yet.
+    fn owner(self: &Arc<Self>, user: &User) -> Result<Arc<Owner>> {
+        let address = user.as_ptr().addr();
+
+        if let Some(owner) = self.owners.get(&owner_key(address), &rcu::read_lock()) {
+            return Ok(owner.clone());
+        }
+
+        let owner = Owner::new(user, self)?;
+        let node = RBTreeNode::new(address, owner.clone(), GFP_KERNEL)?;
+        let mut by_address = self.owners_by_address.lock();
+
+        // Another task may have been faster, in another namespace.
+        if let Some(known) = by_address.get(&address) {
+            return Ok(known.clone());
+        }
+        self.owners.store(owner_key(address), owner.clone())?;
+        by_address.insert(node);
+        Ok(owner)
+    }
+
+    /// Makes room for another owner for the same `struct user_struct`.
+    pub(crate) fn remove_owner(&self, owner: &Owner) {
+        let mut by_address = self.owners_by_address.lock();
+
+        self.owners.remove(&owner_key(owner.address()));
+        by_address.remove(&owner.address());
+    }
+
+    /// Takes an owner off the list of a namespace, if that still exists.
+    pub(crate) fn leave_namespace(&self, owner: &Owner, ns: Id) {
+        if let Some(namespace) = self.namespaces.get(ns) {
+            namespace.remove(owner);
+        }
+    }
+
+    /// Drops everything that is found by UID and namespace.
+    pub(crate) fn forget(&self, user: &User, ns: Id) {
+        self.hide(user, ns);
+        self.registers.remove(&key(user, ns));
+    }
+
+    /// Has look-ups take the slow path.
+    pub(crate) fn hide(&self, user: &User, ns: Id) {
+        self.pairs.remove(&key(user, ns));
+    }
+
+    /// Has an owner look whether its UID is gone.
+    ///
+    /// Does not sleep, and takes no lock that does.
+    pub(crate) fn check(&self, owner: Arc<Owner>) {
+        // If it is queued already, it has yet to begin.
+        let _ = self.queue.enqueue(owner);
+    }
+
+    /// Has all owners checked whose UID seems to be gone, and sets the alarm anew.
+    fn look_through(self: &Arc<Self>) {
+        let now = self.now();
+        let mut next = SWEEP_PERIOD;
+
+        self.owners.retain(|owner| {
+            if let Some(due_in) = owner.due_in(now) {
+                if due_in.is_zero() {
+                    self.check(owner.clone());
+                } else if due_in < next {
+                    next = due_in;
+                }
+            }
+            true
+        });
+        self.set_alarm(next, true);
+    }
+
+    /// Has owners looked through in `delta`, or earlier if the alarm is set for earlier already.
+    pub(crate) fn look_through_in(self: &Arc<Self>, delta: Delta) {
+        self.set_alarm(delta, false);
+    }
+
+    fn set_alarm(self: &Arc<Self>, delta: Delta, anew: bool) {
+        let at = self.now() + delta;
+        let mut alarm = self.alarm.lock();
+
+        match &*alarm {
+            Alarm::Closed => return,
+            Alarm::Set { at: earlier, .. } if !anew && *earlier <= at => return,
+            _ => {}
+        }
+        // The timer is one: the old handle, when it is dropped, would stop it.
+        *alarm = Alarm::Off;
+        *alarm = Alarm::Set {
+            at,
+            _handle: self.clone().start(delta),
+        };
+    }
+
+    /// Links survivors to the registers again, where the kernel's own code finds them.
+    fn hand_back(&self) {
+        self.survivors.lock().drain(|ns, survivor| {
+            if let Some(ns) = self.namespaces.upgrade(ns) {
+                survivor.hand_back(&ns.lock_keyrings());
+            }
+        });
+    }
+
+    /// Drops everything. Nobody may look anything up any more.
+    fn close(&self) {
+        *self.alarm.lock() = Alarm::Closed;
+        self.queue.flush();
+
+        // What a namespace that is freed right now has found may still be queued.
+        self.namespaces.clear();
+        rcu::synchronize_rcu();
+        self.queue.flush();
+
+        self.owners.retain(|_| false);
+        *self.owners_by_address.lock() = RBTree::new();
+        // What was removed refers to `self`, and is dropped by callbacks.
+        rcu::rcu_barrier();
+    }
+}
+
+/// Closes the state when it is dropped.
+struct Open(Arc<State>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// All records, and what they have to be told.
+///
+/// Fields are dropped in this order.
+pub(crate) struct Records {
+    uid_freed: Pin<KBox<fprobe::Registration<UidFreed>>>,
+    _keyring_collected: Pin<KBox<fprobe::Registration<KeyringCollected>>>,
+    state: Open,
 }
 
 impl Records {
-    /// Sleeps. Returns `ENOMEM` if memory runs out.
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use.
+    ///
+    /// It is called with `keyring_sem` held.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if something cannot be probed.
+    pub(crate) fn new(in_charge: fn() -> bool) -> Result<Arc<Self>> {
+        let state = State::new(in_charge)?;
         let records = Self {
-            queue: OwnedQueue::new(c"user_session_keyring")?,
-            namespaces: KBox::pin_init(RhashTable::new(), GFP_KERNEL)?,
-            tables: Arc::pin_init(
-                try_pin_init!(Tables {
-                    pairs <- RhashTable::new(),
-                    registers <- RhashTable::new(),
-                    work <- new_work!("Tables::work"),
-                }),
+            state: Open(state.clone()),
+            uid_freed: KBox::pin_init(
+                fprobe::Registration::new(UidFreed(state.clone())),
+                GFP_KERNEL,
+            )?,
+            _keyring_collected: KBox::pin_init(
+                fprobe::Registration::new(KeyringCollected(state.clone())),
                 GFP_KERNEL,
             )?,
         };
 
+        state.look_through_in(SWEEP_PERIOD);
         Ok(Arc::new(records, GFP_KERNEL)?)
     }
 
@@ -190,9 +499,7 @@ impl Records {
         ns: &UserNamespace,
         rcu: &'a rcu::Guard,
     ) -> Option<&'a Pair> {
-        let record = self.tables.pairs.get(&place(user, ns), rcu)?;
-
-        Some(&record.value)
+        self.state.0.pairs.get(&key(user, ns.id()), rcu)
     }
 
     /// Returns the register that `user` has for itself in `ns`.
@@ -204,135 +511,429 @@ impl Records {
         ns: &UserNamespace,
         rcu: &'a rcu::Guard,
     ) -> Option<&'a ARef<Keyring>> {
-        let record = self.tables.registers.get(&place(user, ns), rcu)?;
-
-        Some(&record.value)
+        self.state.0.registers.get(&key(user, ns.id()), rcu)
     }
 
-    /// Puts `pair` on record for `user`, in the place of what is there.
+    /// Returns whether the keyrings of `user` that are still registered may be used.
     ///
-    /// Sleeps. Returns `ENOMEM` if memory runs out; what was there stays then.
-    pub(crate) fn publish_pair(
+    /// They may not if it was decided that they go. If that was about to be decided, they stay:
+    /// `user` has to be pinned by somebody.
+    ///
+    /// May be called from any context.
+    pub(crate) fn keep(&self, user: &User, rcu: &rcu::Guard) -> bool {
+        let owner = self
+            .state
+            .0
+            .owners
+            .get(&owner_key(user.as_ptr().addr()), rcu);
+
+        owner.map_or(true, |owner| owner.phase.keep())
+    }
+
+    /// Calls `f` with what `user` has in `ns`, locked.
+    ///
+    /// If the UID was about to lose its keyrings, it has when `f` is called, or keeps them.
+    ///
+    /// Sleeps. Returns `ENOMEM` without calling `f` if memory runs out.
+    pub(crate) fn with<R>(
         &self,
         user: &User,
-        keyrings: &KeyringsGuard<'_>,
-        pair: Pair,
-    ) -> Result {
-        let record = Record {
-            _user: user.into(),
-            value: pair,
-        };
+        ns: &UserNamespace,
+        f: impl FnOnce(&mut Entry<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let state = &self.state.0;
 
-        self.publish(user, keyrings, record, |tables| &tables.pairs)
-    }
+        loop {
+            let owner = state.owner(user)?;
+            let mut places = owner.places.lock();
 
-    /// Drops the keyrings that are on record for `user` in `ns`.
-    pub(crate) fn remove_pair(&self, user: &User, ns: &UserNamespace) {
-        self.tables.pairs.remove(&place(user, ns));
-    }
-
-    /// Has the pairs dropped of which a keyring is dead, or may expire.
-    ///
-    /// Does not sleep, and takes no lock that does.
-    pub(crate) fn collect(&self) {
-        // If it is queued already, it has yet to begin.
-        let _ = self.queue.enqueue(self.tables.clone());
-    }
-
-    /// Puts `register` on record for `user`, in the place of what is there.
-    ///
-    /// Sleeps. Returns `ENOMEM` if memory runs out; what was there stays then.
-    pub(crate) fn publish_register(
-        &self,
-        user: &User,
-        keyrings: &KeyringsGuard<'_>,
-        register: ARef<Keyring>,
-    ) -> Result {
-        let record = Record {
-            _user: user.into(),
-            value: register,
-        };
-
-        self.publish(user, keyrings, record, |tables| &tables.registers)
-    }
-
-    fn publish<T: Send + Sync + 'static>(
-        &self,
-        user: &User,
-        keyrings: &KeyringsGuard<'_>,
-        record: Record<T>,
-        table: impl FnOnce(&Tables) -> &RhashTable<Record<T>>,
-    ) -> Result {
-        let namespace = self.namespace(keyrings)?;
-        let place = place(user, keyrings.ns());
-        let mut members = namespace.members.lock();
-
-        if members.get(&place).is_none() {
-            members.try_create_and_insert(place, (), GFP_KERNEL)?;
+            if !places.ended {
+                return Entry::open(state, &owner, &mut places, ns, f);
+            }
+            // It was removed before the lock was released: the next is another.
         }
-        table(&self.tables).store(place, record)
     }
 
-    /// Returns the list of the records in a namespace, and creates it if there is none yet.
-    fn namespace(&self, keyrings: &KeyringsGuard<'_>) -> Result<Arc<Namespace>> {
-        let key = Self::namespace_key(keyrings.ns().id());
-        if let Some(namespace) = self.namespaces.get(&key, &rcu::read_lock()) {
-            return Ok(namespace.clone());
-        }
-
-        let namespace = Namespace::new(&self.tables)?;
-        self.namespaces.store(key, namespace.clone())?;
-        Ok(namespace)
+    /// Has everything checked that may have happened while the module was not in charge.
+    pub(crate) fn take_charge(&self) {
+        self.state.0.look_through();
     }
 
-    fn namespace_key(id: Id) -> TableKey {
-        [0, id.as_u64()]
-    }
-
-    /// Has the records of a namespace dropped, to which no task belongs any more.
+    /// Links survivors to the registers again, where the kernel's own code finds them.
     ///
-    /// They are dropped a little later. Does not sleep, and takes no lock that does.
-    pub(crate) fn namespace_freed(&self, id: Id) {
-        let key = Self::namespace_key(id);
-        let rcu = rcu::read_lock();
+    /// Must be called when no longer in charge. Sleeps.
+    pub(crate) fn hand_back(&self) {
+        // Whoever was in charge until now has to come to an end.
+        self.state.0.queue.flush();
+        self.state.0.hand_back();
+    }
 
-        if let Some(namespace) = self.namespaces.get(&key, &rcu) {
-            // It is queued once, because it is found once.
-            let _ = self.queue.enqueue(namespace.clone());
-            self.namespaces.remove(&key);
+    /// Ends the pairs of all owners of which `select` is true, in all namespaces, and returns how
+    /// many owners there were.
+    ///
+    /// Sleeps until it is done.
+    pub(crate) fn reap(&self, select: impl Fn(&Owner) -> bool) -> usize {
+        let state = &self.state.0;
+        let mut count = 0;
+
+        self.for_each_owner(|owner| {
+            if select(owner) && !owner.places.lock().by_namespace.is_empty() {
+                owner.reap();
+                state.check(owner.clone());
+                count += 1;
+            }
+        });
+        state.queue.flush();
+        count
+    }
+
+    /// Calls `f` with each owner. It may sleep.
+    pub(crate) fn for_each_owner(&self, mut f: impl FnMut(&Arc<Owner>)) {
+        let mut next = 0;
+
+        loop {
+            let owner = match self
+                .state
+                .0
+                .owners_by_address
+                .lock()
+                .cursor_lower_bound(&next)
+            {
+                Some(cursor) => cursor.current().1.clone(),
+                None => return,
+            };
+
+            f(&owner);
+            next = owner.address() + 1;
         }
+    }
+
+    /// Calls `f` with the namespace, the UID and the serial numbers of the keyrings of each UID that
+    /// are registered, but not on record.
+    ///
+    /// These are of UIDs that were gone already when the module took charge. They are found in the
+    /// initial namespace and in those of all tasks. Sleeps. Returns `ENOMEM` if memory runs out.
+    pub(crate) fn for_each_leftover(&self, mut f: impl FnMut(&UserNamespace, &Leftover)) -> Result {
+        for_each_namespace(|ns| {
+            let namespace = self.state.0.namespaces.get(ns.id());
+            let mut leftovers = RBTree::<u32, Leftover>::new();
+            let mut result = Ok(());
+            let Some(register) = ns.user_keyring_register() else {
+                return Ok(());
+            };
+
+            register.for_each_keyring(|keyring| {
+                if result.is_ok() && is_leftover(&keyring, namespace.as_deref()) {
+                    result = Leftover::add(&mut leftovers, &keyring);
+                }
+            })?;
+            leftovers.values().for_each(|leftover| f(ns, leftover));
+            result
+        })
+    }
+
+    /// Ends the keyrings of all UIDs of which `select` is true that [`Self::for_each_leftover`]
+    /// finds, and returns how many keyrings there were.
+    ///
+    /// Sleeps. Returns `EBUSY` when not in charge, and `ENOMEM` if memory runs out.
+    pub(crate) fn reap_leftovers(&self, select: impl Fn(Kuid) -> bool) -> Result<usize> {
+        let mut count = 0;
+
+        for_each_namespace(|ns| {
+            // While the semaphore is held, no UID gets on record, and none is adopted.
+            let keyrings = ns.lock_keyrings();
+            let namespace = self.state.0.namespaces.get(ns.id());
+            let Some(register) = keyrings.ns().user_keyring_register() else {
+                return Ok(());
+            };
+
+            if !self.is_in_charge() {
+                return Err(EBUSY);
+            }
+            register.for_each_keyring(|keyring| {
+                if is_leftover(&keyring, namespace.as_deref())
+                    && select(keyring.uid())
+                    && register.unlink(&keyring).is_ok()
+                {
+                    count += 1;
+                }
+            })
+        })?;
+        Ok(count)
+    }
+
+    /// Returns whether all tasks get their keyrings from here.
+    pub(crate) fn is_in_charge(&self) -> bool {
+        (self.state.0.in_charge)()
+    }
+
+    /// Returns what is shared with those who do the work.
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state.0
     }
 
     /// Returns the number of pairs on record.
     pub(crate) fn pairs(&self) -> usize {
-        self.tables.pairs.len()
+        self.state.0.pairs.len()
     }
 
     /// Returns the number of UIDs that have a register for themselves.
     pub(crate) fn registers(&self) -> usize {
-        self.tables.registers.len()
+        self.state.0.registers.len()
+    }
+
+    /// Returns the number of UIDs of which keyrings are remembered that something else pins.
+    pub(crate) fn survivors(&self) -> usize {
+        let mut survivors = self.state.0.survivors.lock();
+
+        survivors.prune();
+        survivors.len()
+    }
+
+    /// Returns how many calls of `free_uid()` were missed.
+    pub(crate) fn missed(&self) -> usize {
+        self.uid_freed.missed()
     }
 }
 
-/// Tells the records that a user namespace is being freed.
-pub(crate) struct NamespaceFreed(pub(crate) Arc<Records>);
+/// The keyrings of a UID that are registered, but not on record.
+pub(crate) struct Leftover {
+    pub(crate) uid: Kuid,
+    pub(crate) user: Option<Serial>,
+    pub(crate) session: Option<Serial>,
+}
 
-impl fprobe::Handler for NamespaceFreed {
-    type Function = KeyFreeUserNs;
-    type Data = ();
+impl Leftover {
+    fn add(leftovers: &mut RBTree<u32, Self>, keyring: &Keyring) -> Result {
+        let uid = keyring.uid();
+        let mut leftover = leftovers.remove(&raw(uid)).unwrap_or(Self {
+            uid,
+            user: None,
+            session: None,
+        });
+        let slot = match Name::is_session(keyring.description()) {
+            true => &mut leftover.session,
+            false => &mut leftover.user,
+        };
 
-    const PROBES_EXIT: bool = false;
-
-    fn entry(&self, id: Id) -> Option<()> {
-        self.0.namespace_freed(id);
-        None
+        *slot = Some(keyring.serial());
+        leftovers.try_create_and_insert(raw(uid), leftover, GFP_KERNEL)?;
+        Ok(())
     }
 }
 
-/// Tells the records that the kernel collects a keyring that they may have.
+fn is_leftover(keyring: &Keyring, namespace: Option<&Namespace>) -> bool {
+    keyring.is_uid_keyring() && !namespace.is_some_and(|namespace| namespace.has(keyring.uid()))
+}
+
+/// Calls `f` with the initial user namespace, and with those that there are tasks in.
+fn for_each_namespace(mut f: impl FnMut(&UserNamespace) -> Result) -> Result {
+    let mut seen = RBTree::new();
+    let creds = cred::of_all_tasks()?;
+
+    let mut visit = |ns: &UserNamespace| {
+        if seen.get(&ns.id()).is_none() {
+            seen.try_create_and_insert(ns.id(), (), GFP_KERNEL)?;
+            f(ns)?;
+        }
+        Ok(())
+    };
+
+    visit(user_namespace::init())?;
+    creds.iter().try_for_each(|cred| visit(cred.user_ns()))
+}
+
+/// What a UID has in a user namespace, while nobody else changes it.
+pub(crate) struct Entry<'a> {
+    state: &'a Arc<State>,
+    owner: &'a Arc<Owner>,
+    keyrings: KeyringsGuard<'a>,
+    place: &'a mut Place,
+    survivor: Option<(Survivor, Reservation)>,
+    used: bool,
+}
+
+impl<'a> Entry<'a> {
+    fn open<R>(
+        state: &'a Arc<State>,
+        owner: &'a Arc<Owner>,
+        places: &'a mut Places,
+        ns: &'a UserNamespace,
+        f: impl FnOnce(&mut Entry<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let survivor = state.survivors.lock().take(ns.id(), owner.user.uid());
+
+        if let Some((survivor, _)) = &survivor {
+            survivor.settle(|| state.now());
+        }
+        let keyrings = ns.lock_keyrings();
+        let is_new = places.by_namespace.get(&ns.id()).is_none();
+
+        let entered = match is_new {
+            true => Self::enter(state, owner, places, &keyrings),
+            false => Ok(()),
+        };
+        let (result, survivor, used) = match places.by_namespace.get_mut(&ns.id()) {
+            Some(place) if entered.is_ok() => {
+                let mut entry = Entry {
+                    state,
+                    owner,
+                    keyrings,
+                    place,
+                    survivor,
+                    used: false,
+                };
+                let result = f(&mut entry);
+
+                (result, entry.survivor.take(), entry.used)
+            }
+            _ => {
+                drop(keyrings);
+                (Err(ENOMEM), survivor, false)
+            }
+        };
+
+        if is_new && !used {
+            places.by_namespace.remove(&ns.id());
+            state.leave_namespace(owner, ns.id());
+        }
+        owner.end_if_empty(places);
+        if let Some((survivor, memory)) = survivor {
+            state.survivors.lock().insert(ns.id(), survivor, memory);
+            if !(state.in_charge)() {
+                // It was not there when the others were handed back.
+                state.hand_back();
+            }
+        }
+        result
+    }
+
+    fn enter(
+        state: &Arc<State>,
+        owner: &Arc<Owner>,
+        places: &mut Places,
+        keyrings: &KeyringsGuard<'_>,
+    ) -> Result {
+        let id = keyrings.ns().id();
+        let namespace = match state.namespaces.get(id) {
+            Some(namespace) => namespace,
+            None => {
+                let namespace = Namespace::new(id, state)?;
+
+                state.namespaces.store(keyrings, namespace.clone())?;
+                namespace
+            }
+        };
+        let node = RBTreeNode::new(id, Place::new(state.now()), GFP_KERNEL)?;
+
+        namespace.add(owner)?;
+        places.by_namespace.insert(node);
+        Ok(())
+    }
+
+    /// Returns the namespace, with `keyring_sem` held.
+    pub(crate) fn keyrings(&self) -> &KeyringsGuard<'a> {
+        &self.keyrings
+    }
+
+    /// Returns the keyrings that are on record.
+    pub(crate) fn pair(&self) -> Option<Pair> {
+        let key = self.key();
+
+        self.state.pairs.get(&key, &rcu::read_lock()).cloned()
+    }
+
+    /// Returns the register that the UID has for itself.
+    pub(crate) fn register(&self) -> Option<ARef<Keyring>> {
+        self.place.register.clone()
+    }
+
+    /// Has the UID on record from now on, because there are keyrings of its in the register.
+    ///
+    /// Must be called before they are made, so that nothing is ever there that has no end.
+    pub(crate) fn keep(&mut self, is_mapped: bool) {
+        self.used = true;
+        self.place.was_unmapped |= !is_mapped;
+    }
+
+    /// Puts `pair` on record in the place of what is there.
+    ///
+    /// Returns `ENOMEM` if memory runs out; what was there stays then.
+    pub(crate) fn set_pair(&mut self, pair: Pair) -> Result {
+        self.state.pairs.store(self.key(), pair)
+    }
+
+    /// Drops the keyrings that are on record.
+    pub(crate) fn remove_pair(&mut self) {
+        self.state.hide(&self.owner.user, self.keyrings.ns().id());
+    }
+
+    /// Gives the UID a register for itself.
+    ///
+    /// Returns `ENOMEM` if memory runs out.
+    pub(crate) fn set_register(&mut self, register: ARef<Keyring>) -> Result {
+        self.state.registers.store(self.key(), register.clone())?;
+        self.place.register = Some(register);
+        Ok(())
+    }
+
+    /// Returns the user keyring that the UID had in its former life, if it lives on.
+    pub(crate) fn surviving_user_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
+        let (survivor, _) = self.survivor.as_ref()?;
+
+        survivor.find(survivor.user, name)
+    }
+
+    /// Returns the user session keyring that the UID had in its former life, if it lives on.
+    pub(crate) fn surviving_session_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
+        let (survivor, _) = self.survivor.as_ref()?;
+
+        survivor.find(survivor.session, name)
+    }
+
+    /// Forgets the former life, because the UID has all keyrings that it gets.
+    pub(crate) fn forget_survivor(&mut self) {
+        self.survivor = None;
+    }
+
+    fn key(&self) -> TableKey {
+        key(&self.owner.user, self.keyrings.ns().id())
+    }
+}
+
+/// Tells an owner that somebody has dropped a reference on its `struct user_struct`.
+///
+/// The entry of the function cannot tell that it is the last but ours: of two tasks that drop one
+/// at the same time both may find three. At the exit of the later one there is one.
+pub(crate) struct UidFreed(Arc<State>);
+
+impl fprobe::Handler for UidFreed {
+    type Function = FreeUid;
+    type Data = usize;
+
+    const PROBES_EXIT: bool = true;
+
+    fn entry(&self, address: usize) -> Option<usize> {
+        self.0
+            .owners
+            .get(&owner_key(address), &rcu::read_lock())
+            .map(|_| address)
+    }
+
+    fn exit(&self, address: usize) {
+        // Not the same owner, perhaps. Then it is no harm to check.
+        if let Some(owner) = self.0.owners.get(&owner_key(address), &rcu::read_lock()) {
+            if owner.notice() {
+                self.0.check(owner.clone());
+            }
+        }
+    }
+}
+
+/// Has pairs dropped when the kernel collects a keyring that may be on record.
 ///
 /// The kernel's collector visits all keyrings in turn, those included that are dead themselves.
-pub(crate) struct KeyringCollected(pub(crate) Arc<Records>);
+pub(crate) struct KeyringCollected(Arc<State>);
 
 impl fprobe::Handler for KeyringCollected {
     type Function = KeyringGc;
@@ -342,7 +943,8 @@ impl fprobe::Handler for KeyringCollected {
 
     fn entry(&self, keyring: Collected) -> Option<()> {
         if keyring.is_uid_keyring && !keyring.is_live_without_expiry {
-            self.0.collect();
+            // If it is queued already, it has yet to begin.
+            let _ = self.0.queue.enqueue::<_, COLLECT>(self.0.clone());
         }
         None
     }

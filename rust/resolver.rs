@@ -22,8 +22,10 @@
 //! on record, and in everything else stands in for that of the namespace. Such UIDs always take the
 //! slow path: they may get a mapping, and with it a name and keyrings of their own.
 //!
-//! Lock order: `keyring_sem` of the namespace, then the semaphores of keyrings and the locks of
-//! [`Records`], each on its own.
+//! A keyring of the UID's former life that something else pins is linked to the register again
+//! before another is made.
+//!
+//! The slow path holds what is on record for the UID locked, and `keyring_sem` of the namespace.
 //!
 //! The result carries references of its own.
 
@@ -31,12 +33,7 @@
 
 use kernel::{
     cred::Credential,
-    fmt::{
-        self,
-        Write, //
-    },
     prelude::*,
-    str::NullTerminatedFormatter,
     sync::{
         aref::ARef,
         rcu,
@@ -63,7 +60,12 @@ use crate::{
         user::User,
         user_namespace::KeyringsGuard, //
     },
+    name::{
+        Name,
+        UNMAPPED, //
+    },
     record::{
+        Entry,
         Pair,
         Records, //
     },
@@ -80,41 +82,6 @@ const REGISTER_PERMISSIONS: Permissions = Permissions::POSSESSOR_WRITE
     .with(Permissions::POSSESSOR_SEARCH)
     .with(Permissions::OWNER_VIEW)
     .with(Permissions::OWNER_READ);
-
-/// What `from_kuid()` returns for a UID that has no mapping, and its keyrings are named by.
-const UNMAPPED: u32 = u32::MAX;
-
-/// The description of a keyring.
-pub(crate) struct Name([u8; Self::SIZE]);
-
-impl Name {
-    const SIZE: usize = "_uid_ses.4294967295\0".len();
-
-    /// Returns the name of the user keyring of `uid`.
-    pub(crate) fn user(uid: u32) -> Self {
-        Self::new(fmt!("_uid.{uid}"))
-    }
-
-    /// Returns the name of the user session keyring of `uid`.
-    pub(crate) fn session(uid: u32) -> Self {
-        Self::new(fmt!("_uid_ses.{uid}"))
-    }
-
-    fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut name = [0; Self::SIZE];
-
-        // The buffer is never empty, and the longest name fits.
-        if let Some(mut f) = NullTerminatedFormatter::new(&mut name) {
-            let _ = f.write_fmt(args);
-        }
-        Self(name)
-    }
-
-    /// Returns the name as C code takes it.
-    pub(crate) fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
 
 /// Resolves UIDs to keyrings.
 pub(crate) struct Resolver {
@@ -157,76 +124,55 @@ impl Resolver {
     fn resolve_slow(&self, cred: &Credential) -> Result<Pair> {
         Event::Miss.count();
 
-        let keyrings = cred.user_ns().lock_keyrings();
-        let uid = keyrings.ns().uid(cred.user().uid());
-
-        match uid {
-            Some(uid) => self.resolve_mapped(cred, uid, &keyrings),
-            None => self.resolve_unmapped(cred, &keyrings),
-        }
-        .inspect_err(|_| Event::Error.count())
+        self.records
+            .with(cred.user(), cred.user_ns(), |entry| {
+                match cred.user_ns().uid(cred.user().uid()) {
+                    Some(uid) => resolve_mapped(cred, uid, entry),
+                    None => resolve_unmapped(cred, entry),
+                }
+            })
+            .inspect_err(|_| Event::Error.count())
     }
 
-    fn resolve_mapped(
-        &self,
-        cred: &Credential,
-        uid: u32,
-        keyrings: &KeyringsGuard<'_>,
-    ) -> Result<Pair> {
-        let (user, ns) = (cred.user(), keyrings.ns());
-        let on_record = self.records.pair(user, ns, &rcu::read_lock()).cloned();
+    /// Puts the keyrings of `cred`'s real UID in its user namespace on record, if there are some.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out.
+    pub(crate) fn adopt(&self, cred: &Credential) -> Result {
+        let (user, ns) = (cred.user(), cred.user_ns());
 
-        if let Some(pair) = on_record {
-            // Another task may have put them on record while this one waited for the semaphore.
-            if both_answer(&pair, cred) {
-                return Ok(pair);
-            }
-            // The dead give their quota back only when nobody has them.
-            if !pair.is_live_without_expiry() {
-                self.records.remove_pair(user, ns);
-            }
+        if self.records.pair(user, ns, &rcu::read_lock()).is_some() {
+            return Ok(());
         }
+        self.records.with(user, ns, |entry| {
+            let uid = ns.uid(user.uid());
+            let number = uid.unwrap_or(UNMAPPED);
+            let owner = uid.is_none().then_some(user);
+            let Some(register) = ns.user_keyring_register() else {
+                return Ok(());
+            };
 
-        let (pair, created) = find_or_create(register(keyrings)?, cred, uid, None)?;
-        let known = self
-            .records
-            .pair(user, ns, &rcu::read_lock())
-            .is_some_and(|known| known.is_same(&pair));
+            cred::kernel().impersonate(|| {
+                let found = [Name::user(number), Name::session(number)]
+                    .map(|name| find(register, &name, owner).transpose());
 
-        // If there is no memory for a record, the register has them: the next look-up finds them
-        // there, as the kernel would.
-        if !known
-            && pair.is_live_without_expiry()
-            && self
-                .records
-                .publish_pair(user, keyrings, pair.clone())
-                .is_ok()
-            && !created
-        {
-            Event::Adoption.count();
-        }
-        Ok(pair)
-    }
+                if found.iter().any(|found| matches!(found, Some(Err(Failure::Foreign)))) {
+                    return Ok(());
+                }
+                // One that refuses to be found is there as well.
+                if found.iter().any(Option::is_some) {
+                    entry.keep(uid.is_some());
+                }
+                if let ([Some(Ok(user)), Some(Ok(session))], true) = (found, uid.is_some()) {
+                    let pair = Pair { user, session };
 
-    fn resolve_unmapped(&self, cred: &Credential, keyrings: &KeyringsGuard<'_>) -> Result<Pair> {
-        let user = cred.user();
-        let own = self
-            .records
-            .register(user, keyrings.ns(), &rcu::read_lock())
-            .cloned();
-        if let Some(own) = own {
-            return Ok(find_or_create(&own, cred, UNMAPPED, None)?.0);
-        }
-
-        match find_or_create(register(keyrings)?, cred, UNMAPPED, Some(user)) {
-            Ok((pair, _)) => return Ok(pair),
-            Err(Failure::Foreign) => {}
-            Err(Failure::Errno(e)) => return Err(e),
-        }
-
-        let own = alloc_register(user.uid())?;
-        self.records.publish_register(user, keyrings, own.clone())?;
-        Ok(find_or_create(&own, cred, UNMAPPED, None)?.0)
+                    if pair.is_live_without_expiry() && entry.pair().is_none() {
+                        entry.set_pair(pair)?;
+                        Event::Adoption.count();
+                    }
+                }
+                Ok(())
+            })
+        })
     }
 
     /// Returns the user session keyring of `cred`'s real UID in its user namespace, if there is one
@@ -249,6 +195,9 @@ impl Resolver {
             }
         }
         Event::RcuMiss.count();
+        if !self.records.keep(user, rcu) {
+            return None;
+        }
 
         let uid = ns.uid(user.uid());
         let own = match uid {
@@ -263,10 +212,84 @@ impl Resolver {
         is_own.then_some(session)
     }
 
+    /// Lets keyrings live and die with the records of their UIDs from now on.
+    ///
+    /// Those that are there already are put on record if the UID has a task. Sleeps.
+    pub(crate) fn take_charge(&self) {
+        match cred::of_all_tasks() {
+            Ok(creds) => {
+                for cred in &creds {
+                    if self.adopt(cred).is_err() {
+                        pr_warn!("no memory to put the keyrings of a UID on record\n");
+                    }
+                }
+            }
+            Err(_) => pr_warn!("no memory to put the keyrings of running UIDs on record\n"),
+        }
+        self.records.take_charge();
+    }
+
+    /// Gives keyrings that live on back to the kernel's own code.
+    ///
+    /// Must be called when no longer in charge. Sleeps.
+    pub(crate) fn hand_back(&self) {
+        self.records.hand_back();
+    }
+
     /// Returns the number of UIDs whose keyrings the kernel's own code does not find.
     pub(crate) fn unregistered(&self) -> usize {
         self.records.registers()
     }
+}
+
+fn resolve_mapped(cred: &Credential, uid: u32, entry: &mut Entry<'_>) -> Result<Pair> {
+    let known = entry.pair();
+
+    if let Some(pair) = &known {
+        // Another task may have put them on record while this one waited for the lock.
+        if both_answer(pair, cred) {
+            return Ok(pair.clone());
+        }
+        // The dead give their quota back only when nobody has them.
+        if !pair.is_live_without_expiry() {
+            entry.remove_pair();
+        }
+    }
+    // For the same reason.
+    let known = known.filter(Pair::is_live_without_expiry);
+
+    entry.keep(true);
+    let (pair, created) = find_or_create(None, cred, uid, None, entry)?;
+
+    // If there is no memory, the register has them: the next look-up finds them there, as the
+    // kernel would.
+    if !known.is_some_and(|known| known.is_same(&pair))
+        && pair.is_live_without_expiry()
+        && entry.set_pair(pair.clone()).is_ok()
+        && !created
+    {
+        Event::Adoption.count();
+    }
+    Ok(pair)
+}
+
+fn resolve_unmapped(cred: &Credential, entry: &mut Entry<'_>) -> Result<Pair> {
+    let user = cred.user();
+
+    entry.keep(false);
+    if let Some(own) = entry.register() {
+        return Ok(find_or_create(Some(&own), cred, UNMAPPED, None, entry)?.0);
+    }
+
+    match find_or_create(None, cred, UNMAPPED, Some(user), entry) {
+        Ok((pair, _)) => return Ok(pair),
+        Err(Failure::Foreign) => {}
+        Err(Failure::Errno(e)) => return Err(e),
+    }
+
+    let own = alloc_register(user.uid())?;
+    entry.set_register(own.clone())?;
+    Ok(find_or_create(Some(&own), cred, UNMAPPED, None, entry)?.0)
 }
 
 /// Returns whether a keyring on record is what a search of its register as `cred` would find, and
@@ -340,17 +363,24 @@ impl From<Failure> for Error {
 
 /// Finds the keyrings of `uid` in a register, or creates them there, and tells whether it did.
 ///
+/// If no register is given, it is that of the namespace.
+///
 /// If `owner` is given, keyrings of another are not taken. Otherwise the name is enough: it is that
 /// of one UID alone, even if root has given the keyring to another.
 ///
 /// Mirrors `look_up_user_keyrings()`: things are done in the same order, so that what exists after
 /// a failure is the same.
 fn find_or_create(
-    register: &Keyring,
+    own_register: Option<&Keyring>,
     cred: &Credential,
     uid: u32,
     owner: Option<&User>,
+    entry: &mut Entry<'_>,
 ) -> Result<(Pair, bool), Failure> {
+    let register = match own_register {
+        Some(own) => own,
+        None => register(entry.keyrings())?,
+    };
     let (user_name, session_name) = (Name::user(uid), Name::session(uid));
 
     // Nothing is to be created beside the other keyring of another.
@@ -362,18 +392,32 @@ fn find_or_create(
 
     let (user, user_created) = match find(register, &user_name, owner)? {
         Some(user) => (user, false),
-        None => (alloc(&user_name, cred, Some(register))?, true),
+        None => match entry.surviving_user_keyring(&user_name) {
+            Some(user) => {
+                register.link(&user)?;
+                (user, false)
+            }
+            None => (alloc(&user_name, cred, Some(register))?, true),
+        },
     };
     let (session, session_created) = match find(register, &session_name, owner)? {
         Some(session) => (session, false),
-        None => {
-            let session = alloc(&session_name, cred, None)?;
+        None => match entry.surviving_session_keyring(&session_name) {
+            Some(session) => {
+                register.link(&session)?;
+                (session, false)
+            }
+            None => {
+                let session = alloc(&session_name, cred, None)?;
 
-            session.link(&user)?;
-            register.link(&session)?;
-            (session, true)
-        }
+                session.link(&user)?;
+                register.link(&session)?;
+                (session, true)
+            }
+        },
     };
+
+    entry.forget_survivor();
 
     let created = user_created || session_created;
     if created {

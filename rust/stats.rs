@@ -33,6 +33,14 @@ pub(crate) enum Event {
     RcuHit,
     /// A look-up under RCU was answered by a search of the register.
     RcuMiss,
+    /// The keyrings of a UID went because nothing pinned its record any more.
+    Death,
+    /// A UID came back when its keyrings were about to go.
+    Revival,
+    /// The last pin of the record of a UID went without notice, and that was found later.
+    Missed,
+    /// The keyrings of a UID went because root asked for it.
+    Reaped,
 }
 
 impl From<Event> for u32 {
@@ -44,7 +52,7 @@ impl From<Event> for u32 {
 
 impl crate::abstractions::counters::Event for Event {}
 
-const NAMES: [(&str, Event); 7] = [
+const NAMES: [(&str, Event); 11] = [
     ("hits", Event::Hit),
     ("misses", Event::Miss),
     ("creations", Event::Creation),
@@ -52,6 +60,10 @@ const NAMES: [(&str, Event); 7] = [
     ("errors", Event::Error),
     ("rcu_hits", Event::RcuHit),
     ("rcu_misses", Event::RcuMiss),
+    ("deaths", Event::Death),
+    ("revivals", Event::Revival),
+    ("missed", Event::Missed),
+    ("reaped", Event::Reaped),
 ];
 
 /// The contents of `stats` in debugfs: a name and a number in each line.
@@ -62,6 +74,7 @@ impl debugfs::Writer for Stats {
         for (name, event) in NAMES {
             writeln!(f, "{name} {}", event.total())?;
         }
+        writeln!(f, "survivors {}", self.0.survivors())?;
         writeln!(f, "records {}", self.0.pairs())
     }
 }

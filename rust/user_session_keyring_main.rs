@@ -17,25 +17,29 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::{
-        fprobe,
-        livepatch, //
+    abstractions::livepatch::{
+        self,
+        Patch as _, //
     },
-    record::{
-        KeyringCollected,
-        NamespaceFreed,
-        Records, //
+    inventory::{
+        Inventory,
+        Reaper, //
     },
+    record::Records,
     resolver::Resolver,
     stats::Stats,
 };
 
 mod abstractions;
 mod bindings;
+mod inventory;
+mod name;
+mod owner;
 mod patch;
 mod record;
 mod resolver;
 mod stats;
+mod survivor;
 
 module! {
     type: UserSessionKeyring,
@@ -56,9 +60,9 @@ livepatch::livepatch_modinfo!();
 struct UserSessionKeyring {
     _patch: Pin<KBox<livepatch::Registration<Resolver>>>,
     #[pin]
-    _namespace_freed: fprobe::Registration<NamespaceFreed>,
+    _records: debugfs::File<Inventory>,
     #[pin]
-    _keyring_collected: fprobe::Registration<KeyringCollected>,
+    _reap: debugfs::File<Reaper>,
     #[pin]
     _stats: debugfs::File<Stats>,
     _dir: debugfs::Dir,
@@ -67,15 +71,13 @@ struct UserSessionKeyring {
 impl kernel::InPlaceModule for UserSessionKeyring {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
-            let records = Records::new()?;
+            let records = Records::new(Resolver::in_charge)?;
             let dir = debugfs::Dir::new(c"user_session_keyring");
 
             Ok(try_pin_init!(Self {
                 _stats <- dir.read_only_file(c"stats", Stats(records.clone())),
-                _namespace_freed <- fprobe::Registration::new(NamespaceFreed(records.clone())),
-                _keyring_collected <- fprobe::Registration::new(
-                    KeyringCollected(records.clone()),
-                ),
+                _records <- dir.read_only_file(c"records", Inventory(records.clone())),
+                _reap <- dir.write_only_file(c"reap", Reaper(records.clone())),
                 _dir: dir,
                 // The last step: look-ups arrive from now on.
                 _patch: enable(module, Resolver::new(records))?,

@@ -6,7 +6,12 @@
 
 use kernel::{
     cred::Credential,
-    task::Task, //
+    prelude::*,
+    sync::aref::ARef,
+    task::{
+        Kuid,
+        Task, //
+    },
 };
 
 use super::{
@@ -52,6 +57,37 @@ pub(crate) fn kernel() -> &'static Credential {
     // SAFETY: These are the credentials of `init_task`, which is never freed and never changes
     // them.
     unsafe { Credential::from_ptr(bindings::kernel_cred()) }
+}
+
+/// Returns the objective credentials of all tasks, with some left out that are of the same UID in
+/// the same user namespace as others.
+///
+/// Sleeps. Returns `ENOMEM` if memory runs out.
+pub(crate) fn of_all_tasks() -> Result<KVec<ARef<Credential>>> {
+    let mut creds = KVec::<ARef<Credential>>::new();
+
+    loop {
+        let room = creds.capacity();
+        // SAFETY: There is room for so many pointers, which is what an `ARef` is.
+        let count = unsafe { bindings::task_creds(creds.as_mut_ptr().cast(), room) };
+
+        // SAFETY: So many have been written, each with a reference of its own.
+        unsafe { creds.inc_len(count.min(room)) };
+        if count <= room {
+            return Ok(creds);
+        }
+        creds.clear();
+        // There may be more next time.
+        creds.reserve(count + count / 8, GFP_KERNEL)?;
+    }
+}
+
+/// Returns the number of processes of which `uid` is the real UID.
+///
+/// May be called from any context.
+pub(crate) fn processes(uid: Kuid) -> u32 {
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { bindings::uid_tasks(uid.into_raw()) }
 }
 
 /// Puts the credentials that it replaced back when it is dropped.

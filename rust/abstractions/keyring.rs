@@ -7,6 +7,7 @@
 //! Reference: <https://docs.kernel.org/security/keys/core.html>
 
 use core::{
+    mem::size_of,
     ops::Deref,
     ptr::{
         self,
@@ -33,7 +34,8 @@ use super::{
     key::{
         Key,
         KeyRef,
-        Permissions, //
+        Permissions,
+        Serial, //
     },
 };
 use crate::bindings;
@@ -176,6 +178,60 @@ impl Keyring {
     pub(crate) fn unlink(&self, key: &Key) -> Result {
         // SAFETY: Both pointers are valid by the type invariants.
         to_result(unsafe { bindings::key_unlink(self.as_ptr(), key.as_ptr()) })
+    }
+
+    /// Calls `f` with each keyring that is linked to this one, whatever its permissions and state.
+    ///
+    /// Takes time in proportion to the number of links. Sleeps, and takes the semaphore of the
+    /// keyring. Returns `ENOMEM` if memory runs out.
+    #[doc(alias = "keyring_read")]
+    pub(crate) fn for_each_keyring(&self, mut f: impl FnMut(ARef<Keyring>)) -> Result {
+        for serial in self.serials()? {
+            // It may have been freed meanwhile.
+            if let Ok(keyring) = Key::lookup(serial).and_then(Self::try_from_key) {
+                f(keyring);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the keyring of this description that is linked to this one, whatever its permissions
+    /// and state.
+    ///
+    /// Takes time in proportion to the number of links. Sleeps, and takes the semaphore of the
+    /// keyring. Returns `ENOMEM` if memory runs out.
+    pub(crate) fn find_linked(&self, description: &CStr) -> Result<Option<ARef<Keyring>>> {
+        let mut found = None;
+
+        self.for_each_keyring(|keyring| {
+            if keyring.description() == description {
+                found = Some(keyring);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Returns the serial numbers of all that is linked to this keyring.
+    fn serials(&self) -> Result<KVec<Serial>> {
+        let mut serials = KVec::<Serial>::new();
+
+        loop {
+            let room = serials.capacity() * size_of::<Serial>();
+            // SAFETY: The pointer to the key is valid by the type invariant, and there is `room`
+            // in the buffer. What is returned is the size of what would have been written if there
+            // had been room for all.
+            let size =
+                unsafe { bindings::keyring_read(self.as_ptr(), serials.as_mut_ptr(), room) };
+            let size = usize::try_from(size)
+                .map_err(|_| c_int::try_from(size).map_or(EINVAL, Error::from_errno))?;
+
+            if size <= room {
+                // SAFETY: So many have been written.
+                unsafe { serials.inc_len(size / size_of::<Serial>()) };
+                return Ok(serials);
+            }
+            serials.reserve(size / size_of::<Serial>(), GFP_KERNEL)?;
+        }
     }
 
     /// Removes all links from this keyring.

@@ -18,12 +18,20 @@ use kernel::{
     },
     ffi::c_void,
     prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Full,
-        Release, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Release, //
+        },
+        barrier::{
+            smp_mb,
+            Read, //
+        },
+        rcu, //
     },
+    task::Task,
     types::Opaque, //
 };
 
@@ -90,14 +98,47 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
 
     /// Called when no task uses the replacement functions any longer.
     fn post_unpatch(&self) {}
+
+    /// Returns whether all tasks use the replacement functions, and none is about to stop using
+    /// them.
+    ///
+    /// A transition, be it of this patch or of one that replaces it, may begin right after. As soon
+    /// as a task may use other functions, this is `false`: whoever calls it with a lock held that
+    /// the original functions take knows that they were not called before, since the lock was
+    /// taken, and that they wait.
+    ///
+    /// May be called by any task but an idle one, in process context.
+    fn in_charge() -> bool {
+        // In this order. When another patch has replaced this one, it is marked as disabled first,
+        // and the tasks as being in no transition last.
+        if in_transition() {
+            return false;
+        }
+        smp_mb(Read);
+        Self::slot().is_enabled()
+    }
+}
+
+/// Returns whether a transition of any livepatch is under way.
+///
+/// When one begins, all tasks are marked before the first is switched. When it is over, the marks
+/// are removed.
+fn in_transition() -> bool {
+    let current = Task::current_raw();
+
+    // SAFETY: The current task is valid, and C code writes the field by single stores.
+    let state = unsafe { (&raw const (*current).patch_state).read_volatile() };
+
+    state != bindings::KLP_TRANSITION_IDLE
 }
 
 /// Where the replacement functions of a patch find what they share.
 ///
 /// # Invariants
 ///
-/// The pointer is NULL or that of the data of an existing [`Registration`].
-pub(crate) struct Slot<T>(Atomic<*mut T>);
+/// The pointer is NULL or that of an existing [`Registration`], which is not freed before a grace
+/// period has passed since the pointer was set to NULL.
+pub(crate) struct Slot<T: Patch>(Atomic<*mut Registration<T>>);
 
 impl<T: Patch> Slot<T> {
     /// Returns an empty slot, for a `static`.
@@ -118,7 +159,20 @@ impl<T: Patch> Slot<T> {
         // enabled, which is when the pointer has been set, and the `Registration` is not dropped as
         // long as a task executes one: the kernel waits for all tasks to leave them, and then for
         // the module to be removed.
-        unsafe { &*self.0.load(Acquire) }
+        unsafe { &(*self.0.load(Acquire)).data }
+    }
+
+    /// Returns whether the patch is enabled.
+    ///
+    /// May be called from any context.
+    fn is_enabled(&self) -> bool {
+        let _rcu = rcu::read_lock();
+        let registration = self.0.load(Acquire);
+
+        // SAFETY: By the type invariant the registration is not freed before the RCU read lock is
+        // released. C code writes the field by single stores.
+        !registration.is_null()
+            && unsafe { (&raw const (*(*registration).tables.patch.get()).enabled).read_volatile() }
     }
 }
 
@@ -137,7 +191,7 @@ struct Tables {
 ///
 /// # Invariants
 ///
-/// The patch has been enabled, and the slot of `T` points to `data`.
+/// The patch has been enabled, and the slot of `T` points to the registration.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<T: Patch> {
     #[pin]
@@ -224,10 +278,8 @@ impl<T: Patch> Registration<T> {
         // SAFETY: The kernel does not know the tables yet, so nobody else accesses them.
         unsafe { (*tables.patch.get()).objs = tables.objects.get().cast() };
 
-        // SAFETY: By the safety requirements `this` is valid.
-        let data = unsafe { &raw mut (*this).data };
-        // INVARIANT: `data` is initialised, and its address is stable.
-        if T::slot().0.cmpxchg(ptr::null_mut(), data, Full).is_err() {
+        // INVARIANT: The registration is initialised, and its address is stable.
+        if T::slot().0.cmpxchg(ptr::null_mut(), this, Full).is_err() {
             return Err(EBUSY);
         }
 
@@ -235,7 +287,15 @@ impl<T: Patch> Registration<T> {
         // which the kernel allows only when it has finished with them. `Func::new` guarantees that
         // the functions may stand in for each other.
         to_result(unsafe { bindings::klp_enable_patch(tables.patch.get()) })
-            .inspect_err(|_| T::slot().0.store(ptr::null_mut(), Release))
+            .inspect_err(|_| Self::vacate())
+    }
+
+    /// Empties the slot, and waits for those who still look at the registration.
+    ///
+    /// Sleeps.
+    fn vacate() {
+        T::slot().0.store(ptr::null_mut(), Release);
+        rcu::synchronize_rcu();
     }
 
     extern "C" fn pre_patch(_object: *mut bindings::klp_object) -> c_int {
@@ -266,6 +326,6 @@ impl<T: Patch> Registration<T> {
 impl<T: Patch> PinnedDrop for Registration<T> {
     /// The patch is no longer enabled: the kernel would not remove the module otherwise.
     fn drop(self: Pin<&mut Self>) {
-        T::slot().0.store(ptr::null_mut(), Release);
+        Self::vacate();
     }
 }

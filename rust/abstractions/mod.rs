@@ -19,6 +19,7 @@ pub(crate) mod fprobe;
 pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod livepatch;
+pub(crate) mod params;
 pub(crate) mod rhashtable;
 pub(crate) mod user;
 pub(crate) mod user_namespace;

@@ -7,11 +7,13 @@
 use core::ptr::NonNull;
 
 use kernel::{
+    prelude::*,
     sync::aref::AlwaysRefCounted,
     task::Kuid,
     types::Opaque, //
 };
 
+use super::fprobe;
 use crate::bindings;
 
 /// Wraps the kernel's `struct user_struct`.
@@ -60,6 +62,15 @@ impl User {
         // SAFETY: By the type invariant the pointer is valid, and `uid` never changes.
         Kuid::from_raw(unsafe { (*self.as_ptr()).uid })
     }
+
+    /// Returns the number of references at this moment.
+    ///
+    /// May be called from any context.
+    #[inline]
+    pub(crate) fn refcount(&self) -> i32 {
+        // SAFETY: By the type invariant the pointer is valid, and the counter is an aligned word.
+        unsafe { (&raw const (*self.as_ptr()).__count.refs.counter).read_volatile() }
+    }
 }
 
 // SAFETY: The type invariants guarantee that `User` is always refcounted.
@@ -75,5 +86,23 @@ unsafe impl AlwaysRefCounted for User {
     unsafe fn dec_ref(obj: NonNull<User>) {
         // SAFETY: The safety requirements guarantee that the refcount is nonzero.
         unsafe { bindings::free_uid(obj.cast().as_ptr()) };
+    }
+}
+
+/// `free_uid()`, by which every reference on a UID record is dropped.
+pub(crate) struct FreeUid;
+
+// SAFETY: The function takes a pointer to a `struct user_struct` as its only argument.
+unsafe impl fprobe::Function for FreeUid {
+    const SYMBOL: &'static CStr = c"free_uid";
+
+    // Not the record itself: when the function returns, it may have been freed.
+    type Argument = usize;
+
+    fn argument(registers: &fprobe::Registers<'_>) -> Option<usize> {
+        match registers.argument(0) {
+            0 => None,
+            address => Some(address),
+        }
     }
 }

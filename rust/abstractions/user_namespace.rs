@@ -22,6 +22,8 @@ use kernel::{
             Acquire,
             Release, //
         },
+        rcu,
+        Arc, //
     },
     task::Kuid,
     types::{
@@ -32,7 +34,11 @@ use kernel::{
 
 use super::{
     fprobe,
-    keyring::Keyring, //
+    keyring::Keyring,
+    rhashtable::{
+        RhashTable,
+        TableKey, //
+    },
 };
 use crate::bindings;
 
@@ -221,6 +227,149 @@ unsafe impl fprobe::Function for KeyFreeUserNs {
 
         // SAFETY: The namespace is valid until the function returns, and its identifier is set.
         Some(unsafe { UserNamespace::from_ptr(ns) }.id())
+    }
+}
+
+/// What is to be done when a user namespace is freed.
+pub(crate) trait OnFree: Clone + Send + Sync + 'static {
+    /// Called when a namespace is being freed, to which no task belongs any more.
+    ///
+    /// As [`fprobe::Handler::entry`] it must not sleep.
+    fn on_free(&self);
+}
+
+struct Entry<T> {
+    ns: NonNull<UserNamespace>,
+    value: T,
+}
+
+// SAFETY: The pointer may be dereferenced by any thread, under the conditions in `Namespaces`.
+unsafe impl<T: Send> Send for Entry<T> {}
+// SAFETY: As above.
+unsafe impl<T: Sync> Sync for Entry<T> {}
+
+type Table<T> = Pin<KBox<RhashTable<Entry<T>>>>;
+
+fn place(id: Id) -> TableKey {
+    [0, id.as_u64()]
+}
+
+/// A value for each of some user namespaces, which is removed when the namespace is freed.
+///
+/// That takes no reference on the namespace, which would never be freed otherwise. It can be had
+/// for as long as there is one.
+///
+/// # Invariants
+///
+/// The namespace of an entry in the table has not gone through `key_free_user_ns()`. So its memory
+/// stays for as long as the RCU read lock is held, if it was held when the entry was found: the
+/// kernel frees it a grace period after that function.
+#[pin_data]
+pub(crate) struct Namespaces<T: OnFree> {
+    // Dropped before the table is.
+    #[pin]
+    _probe: fprobe::Registration<Freed<T>>,
+    table: Arc<Table<T>>,
+}
+
+impl<T: OnFree> Namespaces<T> {
+    /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if `key_free_user_ns()` cannot be
+    /// probed.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let table = Arc::new(
+                KBox::pin_init(RhashTable::new(), GFP_KERNEL)?,
+                GFP_KERNEL,
+            )?;
+
+            Ok(try_pin_init!(Self {
+                _probe <- fprobe::Registration::new(Freed(table.clone())),
+                table,
+            }))
+        })
+    }
+
+    /// Returns the value of a namespace.
+    ///
+    /// May be called from any context.
+    pub(crate) fn get(&self, id: Id) -> Option<T> {
+        let entry = self.table.get(&place(id), &rcu::read_lock())?.value.clone();
+
+        Some(entry)
+    }
+
+    /// Stores the value of a namespace.
+    ///
+    /// The semaphore makes sure that nobody else does. Sleeps. Returns `ENOMEM` if memory runs out.
+    pub(crate) fn store(&self, keyrings: &KeyringsGuard<'_>, value: T) -> Result {
+        let ns = keyrings.ns();
+
+        // INVARIANT: The caller keeps the namespace, and once it is freed the probe, which was
+        // registered before the table could be filled, removes the entry.
+        self.table.store(
+            place(ns.id()),
+            Entry {
+                ns: ns.into(),
+                value,
+            },
+        )
+    }
+
+    /// Returns a reference on a namespace, if it still exists.
+    pub(crate) fn upgrade(&self, id: Id) -> Option<ARef<UserNamespace>> {
+        let rcu = rcu::read_lock();
+        let entry = self.table.get(&place(id), &rcu)?;
+
+        // SAFETY: By the type invariant the memory is that of the namespace until the RCU read lock
+        // is released.
+        unsafe {
+            bindings::get_user_ns_not_zero(entry.ns.as_ref().as_ptr())
+                .then(|| ARef::from_raw(entry.ns))
+        }
+    }
+
+    /// Calls `f` with each value. It must not sleep; this function may.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&T)) {
+        self.table.retain(|entry| {
+            f(&entry.value);
+            true
+        });
+    }
+
+    /// Does what is done when a namespace is freed.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn free(&self, id: Id) {
+        Freed(self.table.clone()).free(id);
+    }
+
+    /// Removes and drops all values. Sleeps.
+    pub(crate) fn clear(&self) {
+        self.table.retain(|_| false);
+    }
+}
+
+struct Freed<T: OnFree>(Arc<Table<T>>);
+
+impl<T: OnFree> Freed<T> {
+    fn free(&self, id: Id) {
+        let rcu = rcu::read_lock();
+
+        if let Some(entry) = self.0.get(&place(id), &rcu) {
+            entry.value.on_free();
+            self.0.remove(&place(id));
+        }
+    }
+}
+
+impl<T: OnFree> fprobe::Handler for Freed<T> {
+    type Function = KeyFreeUserNs;
+    type Data = ();
+
+    const PROBES_EXIT: bool = false;
+
+    fn entry(&self, id: Id) -> Option<()> {
+        self.free(id);
+        None
     }
 }
 

@@ -57,6 +57,15 @@ impl OwnedQueue {
         // SAFETY: By the type invariant the pointer is valid for as long as `self` is.
         unsafe { Queue::from_raw(self.0.as_ptr()) }.enqueue(work)
     }
+
+    /// Waits until all work items that are enqueued by now have been executed.
+    ///
+    /// Sleeps. Must not be called by a work item of this queue.
+    #[doc(alias = "flush_workqueue")]
+    pub(crate) fn flush(&self) {
+        // SAFETY: By the type invariant the pointer is valid.
+        unsafe { bindings::__flush_workqueue(self.0.as_ptr()) };
+    }
 }
 
 impl Drop for OwnedQueue {

@@ -3,7 +3,7 @@
 #include <linux/percpu.h>
 
 /* Has to hold all variants of `Event` in counters.rs. */
-#define NR_COUNTERS 8
+#define NR_COUNTERS 16
 
 static DEFINE_PER_CPU(u64[NR_COUNTERS], counters);
 

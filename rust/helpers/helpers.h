@@ -9,8 +9,10 @@
 
 #include <linux/cred.h>
 #include <linux/ftrace.h>
+#include <linux/key.h>
 #include <linux/rhashtable.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
@@ -30,6 +32,13 @@ const struct cred *rust_helper_revert_creds(const struct cred *cred);
 unsigned long rust_helper_ftrace_regs_get_argument(struct ftrace_regs *regs,
 						   unsigned int n);
 
+long rust_helper_keyring_read(struct key *keyring, key_serial_t *serials,
+			      size_t size);
+
+unsigned int rust_helper_param_linger(void);
+bool rust_helper_param_notice_root(void);
+void rust_helper_notice_root(void);
+
 unsigned int rust_helper_table_buckets(struct rhashtable *ht);
 int rust_helper_table_init(struct rhashtable *ht);
 int rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head);
@@ -40,6 +49,10 @@ int rust_helper_table_replace(struct rhashtable *ht, struct rhash_head *old,
 			      struct rhash_head *head);
 void rust_helper_table_walk_start(struct rhashtable_iter *iter);
 
+size_t rust_helper_task_creds(const struct cred **creds, size_t max);
+unsigned int rust_helper_uid_tasks(kuid_t uid);
+
+bool rust_helper_get_user_ns_not_zero(struct user_namespace *ns);
 struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);
 void rust_helper_put_user_ns(struct user_namespace *ns);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # What make run shows in the guest: the same keyrings from the kernel's own code, from the module,
-# and from the kernel's own code again. Every line that says ok is a check.
+# and from the kernel's own code again; and what becomes of them when their user logs out. Every
+# line that says ok is a check.
 
 # Names and serial numbers hold no space, and an answer is compared with a pattern.
 # shellcheck disable=SC2086,SC2254
@@ -60,6 +61,19 @@ until_true() {
 		[ $tries -gt 0 ] || return 1
 		sleep 0.1
 	done
+}
+
+knows_secret() {
+	[ "$(as carol 'keyctl pipe %user:secret' 2>&1)" = hunter2 ]
+}
+
+# No keys are charged to carol's quota.
+has_nothing() {
+	! grep -q '^ *1002:' /proc/key-users
+}
+
+gone() {
+	! knows_secret && until_true has_nothing
 }
 
 settled() {
@@ -126,12 +140,19 @@ stage "Before: the kernel's own code"
 for user in $users; do
 	as $user "keyctl add user old:$user older-than-the-module:$user @us" > $state/$user.old
 done
+for user in alice bob; do
+	# Until logout.
+	as $user 'exec sleep 10000' &
+	logins="$logins $!"
+done
 remember before
 for user in $users; do
 	{ read -r us; read -r u; } < $state/$user.before
 	printf '          %-6s @us %-10s @u %-10s and in @us the key %s\n' \
 		$user "$us" "$u" "$(serial_of $user.old)"
 done
+as carol 'keyctl add user secret hunter2 @us; keyctl id @us' > $state/carol.before
+check "carol  logged out, and her secret is still there" knows_secret
 stage_end
 
 stage "insmod user_session_keyring.ko"
@@ -163,6 +184,14 @@ for user in $users; do
 done
 check "no errors" [ "$(counters errors)" = "0 " ]
 remember during
+stage_end
+
+stage "Logout"
+output=$(as carol 'keyctl id @us')
+check "carol  logs in, and @us is $output, of before" [ "$output" = "$(tail -n 1 $state/carol.before)" ]
+check "carol  logs out, and nothing is left of her" until_true has_nothing
+check "carol  logs in, and her secret is gone" gone
+check "alice  and bob are logged in, and theirs are there" [ "$(counters records)" = "3 " ]
 stage_end
 
 stage "Disable, rmmod"

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What there is, and the means to end it, for root.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    debugfs,
+    fmt,
+    prelude::*,
+    sync::Arc,
+    task::Kuid,
+    time::Delta,
+    uaccess::UserSliceReader, //
+};
+
+use crate::{
+    abstractions::{
+        cred::{
+            self,
+            CredentialExt as _, //
+        },
+        key::Serial,
+        keyring::Keyring,
+        user_namespace, //
+    },
+    name::Name,
+    owner::Owner,
+    record::Records, //
+};
+
+/// Returns a UID as the initial user namespace sees it, which has all.
+fn number(uid: Kuid) -> u32 {
+    user_namespace::init().uid(uid).unwrap_or(u32::MAX)
+}
+
+/// The contents of `records` in debugfs: keyrings and what becomes of them, a UID in each line.
+pub(crate) struct Inventory(pub(crate) Arc<Records>);
+
+/// A line.
+struct Line {
+    uid: Kuid,
+    ns: u64,
+    user: Option<Serial>,
+    session: Option<Serial>,
+    state: &'static str,
+    pins: Option<i32>,
+    age: Option<Delta>,
+}
+
+impl Line {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} {} {} {}",
+            number(self.uid),
+            self.ns,
+            self.user.unwrap_or(0),
+            self.session.unwrap_or(0),
+            self.state
+        )?;
+        match self.pins {
+            Some(pins) => write!(f, " {pins}")?,
+            None => write!(f, " -")?,
+        }
+        write!(f, " {}", cred::processes(self.uid))?;
+        match self.age {
+            Some(age) => writeln!(f, " {}", age.as_millis() / 1000),
+            None => writeln!(f, " -"),
+        }
+    }
+}
+
+impl debugfs::Writer for Inventory {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut result = writeln!(f, "uid ns user session state pins tasks age");
+        let mut write = |line: Line| {
+            if result.is_ok() {
+                result = line.write(f);
+            }
+        };
+
+        self.owners(&mut write);
+        self.survivors(&mut write);
+        let leftovers = self.0.for_each_leftover(|ns, leftover| {
+            write(Line {
+                uid: leftover.uid,
+                ns: ns.id().as_u64(),
+                user: leftover.user,
+                session: leftover.session,
+                state: "before",
+                pins: None,
+                age: None,
+            })
+        });
+        if leftovers.is_err() {
+            pr_warn!("no memory to list all keyrings\n");
+        }
+        result
+    }
+}
+
+impl Inventory {
+    fn owners(&self, write: &mut impl FnMut(Line)) {
+        let state = self.0.state();
+
+        self.0.for_each_owner(|owner| {
+            let now = state.now();
+            let unpinned = owner.unpinned_for(now);
+
+            for (id, place) in owner.places.lock().by_namespace.iter() {
+                let Some(ns) = state.namespaces.upgrade(*id) else {
+                    continue;
+                };
+                let (name, _) = place.number(&owner.user, &ns);
+                let register = place.register.as_deref().or(ns.user_keyring_register());
+
+                write(Line {
+                    uid: owner.user.uid(),
+                    ns: id.as_u64(),
+                    user: register.and_then(|register| serial(register, Name::user(name))),
+                    session: register.and_then(|register| serial(register, Name::session(name))),
+                    state: match unpinned {
+                        Some(_) => "lingering",
+                        None => "alive",
+                    },
+                    pins: Some(owner.pins()),
+                    age: Some(unpinned.unwrap_or(now - place.since)),
+                });
+            }
+        });
+    }
+
+    fn survivors(&self, write: &mut impl FnMut(Line)) {
+        let state = self.0.state();
+        let now = state.now();
+
+        state.survivors.lock().for_each(|ns, survivor| {
+            write(Line {
+                uid: survivor.uid,
+                ns: ns.as_u64(),
+                user: survivor.user,
+                session: survivor.session,
+                state: "survivor",
+                pins: None,
+                age: Some(now - survivor.died),
+            })
+        });
+    }
+}
+
+fn serial(register: &Keyring, name: Name) -> Option<Serial> {
+    let found = cred::kernel().impersonate(|| register.search(name.as_c_str()));
+
+    found.ok().map(|keyring| keyring.serial())
+}
+
+/// `reap` in debugfs: a UID that is written there loses its keyrings.
+pub(crate) struct Reaper(pub(crate) Arc<Records>);
+
+impl debugfs::Reader for Reaper {
+    /// Returns `EINVAL` for what is not a UID, `EPERM` for that of root, whose keyrings stay for
+    /// good, `EBUSY` while the module is not in charge, and `ENOENT` if there are none.
+    fn read_from_slice(&self, reader: &mut UserSliceReader) -> Result {
+        let uid = parse(reader)?;
+
+        if uid == 0 {
+            return Err(EPERM);
+        }
+        if !self.0.is_in_charge() {
+            return Err(EBUSY);
+        }
+
+        let ended = self.0.reap(|owner: &Owner| number(owner.user.uid()) == uid)
+            + self.0.reap_leftovers(|found| number(found) == uid)?;
+        if ended == 0 {
+            return Err(ENOENT);
+        }
+        pr_notice!("keyrings of UID {uid} ended on request\n");
+        Ok(())
+    }
+}
+
+fn parse(reader: &mut UserSliceReader) -> Result<u32> {
+    let mut text = [0; 16];
+    let len = reader.len();
+
+    reader.read_slice(text.get_mut(..len).ok_or(EINVAL)?)?;
+    core::str::from_utf8(&text[..len])
+        .ok()
+        .map(str::trim)
+        .filter(|text| text.bytes().all(|c| c.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .filter(|&uid| uid != u32::MAX)
+        .ok_or(EINVAL)
+}

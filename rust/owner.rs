@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of what hangs off the record of a UID.
+//!
+//! An [`Owner`] stands for a `struct user_struct` and holds one reference on it. When that is the
+//! only one left, no process and no open file pins the record any more: the keyrings of the UID go,
+//! in all namespaces, and then the owner with its reference.
+//!
+//! They must not go if the UID comes back meanwhile, by `setuid()` for instance, and somebody is
+//! given them. So it is decided in three steps.
+//!
+//! 1. The UID is marked as dying, and its pairs are taken out of the table.
+//! 2. A grace period is waited for. Whoever found a pair in the table had pinned the record before
+//!    that, and either is seen now or has finished.
+//! 3. The references are counted again. If there is still one, the UID is marked as dead.
+//!
+//! Whoever looks the UID up from step 1 on finds no pair. If it may sleep, it waits for the lock,
+//! and gets the old pair or a new one. If it may not, which is when `request_key()` searches, it
+//! marks a dying UID as alive, and step 3 fails: it has pinned the record, so it may decide.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    rbtree::RBTree,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        rcu,
+        Arc,
+        Mutex, //
+    },
+    time::Delta,
+    workqueue::{
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    },
+};
+
+use crate::{
+    abstractions::{
+        counters::Event as _,
+        keyring::Keyring,
+        params,
+        user::User,
+        user_namespace::{
+            Id,
+            UserNamespace, //
+        },
+    },
+    name::{
+        Name,
+        UNMAPPED, //
+    },
+    record::State,
+    stats::Event,
+    survivor::{
+        Reservation,
+        Survivor, //
+    },
+};
+
+/// Whether the UID lives.
+pub(crate) struct Phase(Atomic<i32>);
+
+impl Phase {
+    /// The keyrings may be used.
+    const ALIVE: i32 = 0;
+    /// They may be used by those who say so.
+    const DYING: i32 = 1;
+    /// They may not be used any more.
+    const DEAD: i32 = 2;
+
+    pub(crate) fn new() -> Self {
+        Self(Atomic::new(Self::ALIVE))
+    }
+
+    /// Begins to decide whether the UID is dead.
+    ///
+    /// To be called with the owner locked, as everything but [`Self::keep`].
+    pub(crate) fn begin(&self) {
+        self.0.store(Self::DYING, Relaxed);
+    }
+
+    /// Decides that it is dead, if nobody has kept it alive since [`Self::begin`].
+    pub(crate) fn commit(&self) -> bool {
+        self.0.cmpxchg(Self::DYING, Self::DEAD, Full).is_ok()
+    }
+
+    /// Decides that it is dead, whoever uses it.
+    pub(crate) fn force(&self) {
+        self.0.store(Self::DEAD, Relaxed);
+    }
+
+    /// Decides that it is alive.
+    pub(crate) fn cancel(&self) {
+        self.0.store(Self::ALIVE, Relaxed);
+    }
+
+    /// Makes sure that what is found in the register may be used, unless it is too late.
+    ///
+    /// To be called with the record of the UID pinned. May be called from any context.
+    pub(crate) fn keep(&self) -> bool {
+        match self.0.load(Relaxed) {
+            Self::ALIVE => true,
+            Self::DYING => {
+                self.0.cmpxchg(Self::DYING, Self::ALIVE, Full) != Err(Self::DEAD)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Keyrings that were unlinked from a register.
+#[derive(Default)]
+struct Unlinked {
+    user: Option<ARef<Keyring>>,
+    session: Option<ARef<Keyring>>,
+}
+
+impl Unlinked {
+    /// Unlinks the keyrings of the UID `number` for which `select` is true from a register.
+    ///
+    /// Returns an error if memory runs out; both are still linked then.
+    fn of(register: &Keyring, number: u32, select: impl Fn(&Keyring) -> bool) -> Result<Self> {
+        let find = |name: Name| -> Result<_> {
+            let found = match register.search(name.as_c_str()) {
+                Ok(keyring) => Some(keyring),
+                Err(e) if e == EAGAIN => None,
+                // It is there, but its permissions or its state keep a search from finding it.
+                Err(_) => register.find_linked(name.as_c_str())?,
+            };
+
+            Ok(found.filter(|keyring| select(keyring)))
+        };
+        let (user, session) = (find(Name::user(number))?, find(Name::session(number))?);
+
+        if let Some(user) = &user {
+            register.unlink(user)?;
+        }
+        if let Some(session) = &session {
+            register.unlink(session).inspect_err(|_| {
+                if let Some(user) = &user {
+                    // The memory for the link has just been freed.
+                    let _ = register.link(user);
+                }
+            })?;
+        }
+        Ok(Self { user, session })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.user.is_none() && self.session.is_none()
+    }
+
+    /// Lets go of the keyrings that nobody else has.
+    ///
+    /// They are emptied, rather than left to the kernel's collector, so that it can be told what
+    /// else pins the one that the other links.
+    fn let_go(&mut self) {
+        for slot in [&mut self.session, &mut self.user] {
+            if let Some(keyring) = slot.take_if(|keyring| keyring.refcount() == 1) {
+                // If there is no memory, it is emptied when it is freed.
+                let _ = keyring.clear();
+            }
+        }
+    }
+}
+
+/// What a UID has in one namespace, beside the pair.
+pub(crate) struct Place {
+    /// The register that the UID has for itself.
+    pub(crate) register: Option<ARef<Keyring>>,
+    /// Whether there may be keyrings in the register by the name of all UIDs without a mapping.
+    pub(crate) was_unmapped: bool,
+    /// Since when.
+    pub(crate) since: Delta,
+    unlinked: Option<(Unlinked, Reservation)>,
+}
+
+impl Place {
+    pub(crate) fn new(now: Delta) -> Self {
+        Self {
+            register: None,
+            was_unmapped: false,
+            since: now,
+            unlinked: None,
+        }
+    }
+
+    /// Returns the name that the UID goes by in `ns`, and whether it is its alone.
+    pub(crate) fn number(&self, user: &User, ns: &UserNamespace) -> (u32, bool) {
+        match ns.uid(user.uid()) {
+            Some(uid) => (uid, true),
+            None => (UNMAPPED, self.register.is_some()),
+        }
+    }
+
+    /// Unlinks the keyrings of `user` from their register.
+    fn unlink(&mut self, user: &User, ns: &UserNamespace, in_charge: fn() -> bool) -> Result {
+        let memory = Reservation::new(GFP_KERNEL)?;
+        let keyrings = ns.lock_keyrings();
+
+        // From here on the kernel's own code waits.
+        if !in_charge() {
+            return Err(EBUSY);
+        }
+
+        let Some(shared) = keyrings.ns().user_keyring_register() else {
+            self.unlinked = Some((Unlinked::default(), memory));
+            return Ok(());
+        };
+        let (number, is_own) = self.number(user, ns);
+
+        if self.was_unmapped && number != UNMAPPED {
+            // The UID has a mapping now, and nobody finds these any more.
+            Unlinked::of(shared, UNMAPPED, |keyring| keyring.uid() == user.uid())?;
+        }
+
+        let register = self.register.as_deref().unwrap_or(shared);
+        let unlinked = Unlinked::of(register, number, |keyring| {
+            is_own || keyring.uid() == user.uid()
+        })?;
+
+        self.unlinked = Some((unlinked, memory));
+        Ok(())
+    }
+}
+
+/// What is protected by the lock of an owner.
+pub(crate) struct Places {
+    pub(crate) by_namespace: RBTree<Id, Place>,
+    /// Whether another owner takes the place of this one.
+    pub(crate) ended: bool,
+}
+
+/// Stands for a `struct user_struct`.
+#[pin_data]
+pub(crate) struct Owner {
+    /// The only reference that the module has.
+    pub(crate) user: ARef<User>,
+    pub(crate) phase: Phase,
+    state: Arc<State>,
+    /// When the last reference but ours was dropped, in nanoseconds.
+    unpinned: Atomic<i64>,
+    /// Whether that was noticed.
+    noticed: Atomic<i32>,
+    /// Whether to end whatever pins the record.
+    reaped: Atomic<i32>,
+    #[pin]
+    pub(crate) places: Mutex<Places>,
+    #[pin]
+    work: Work<Owner>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Owner { self.work }
+}
+
+impl Owner {
+    pub(crate) fn new(user: &User, state: &Arc<State>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                user: user.into(),
+                phase: Phase::new(),
+                state: state.clone(),
+                unpinned: Atomic::new(0),
+                noticed: Atomic::new(0),
+                reaped: Atomic::new(0),
+                places <- new_mutex!(
+                    Places {
+                        by_namespace: RBTree::new(),
+                        ended: false,
+                    },
+                    "Owner::places"
+                ),
+                work <- new_work!("Owner::work"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Returns the address of the `struct user_struct`.
+    pub(crate) fn address(&self) -> usize {
+        self.user.as_ptr().addr()
+    }
+
+    /// Returns how many references others have on the record of the UID.
+    pub(crate) fn pins(&self) -> i32 {
+        self.user.refcount() - 1
+    }
+
+    /// Notices that somebody has dropped a reference on the record of the UID.
+    ///
+    /// Returns whether the UID seems to be gone. May be called from any context but NMI.
+    pub(crate) fn notice(&self) -> bool {
+        if self.pins() != 0 {
+            return false;
+        }
+        self.unpinned.store(self.state.now().as_nanos(), Relaxed);
+        self.noticed.store(1, Relaxed);
+        true
+    }
+
+    /// Returns in how much time the keyrings go, if nothing pins the record of the UID.
+    ///
+    /// May be called from any context but NMI.
+    pub(crate) fn due_in(&self, now: Delta) -> Option<Delta> {
+        if self.pins() != 0 {
+            return None;
+        }
+        if self.noticed.xchg(1, Relaxed) == 0 {
+            self.unpinned.store(now.as_nanos(), Relaxed);
+            Event::Missed.count();
+        }
+
+        let due = self.unpinned.load(Relaxed) + params::linger().as_nanos();
+
+        Some(Delta::from_nanos((due - now.as_nanos()).max(0)))
+    }
+
+    /// Returns for how long nothing has pinned the record of the UID.
+    pub(crate) fn unpinned_for(&self, now: Delta) -> Option<Delta> {
+        (self.pins() == 0)
+            .then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
+    }
+
+    /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.
+    pub(crate) fn reap(&self) {
+        self.reaped.store(1, Relaxed);
+    }
+
+    /// Ends the owner if it has nothing left, so that it does not keep the record of the UID.
+    pub(crate) fn end_if_empty(&self, places: &mut Places) {
+        if places.by_namespace.is_empty() && !places.ended {
+            places.ended = true;
+            self.state.remove_owner(self);
+        }
+    }
+
+    /// Ends the keyrings, if the UID is gone.
+    fn check(&self, places: &mut Places) {
+        if self.reaped.xchg(0, Relaxed) != 0 {
+            return self.end(places, true);
+        }
+
+        // In this order: if the UID goes once more, that is noticed after this, or seen below.
+        let noticed = self.noticed.xchg(0, Full);
+        if self.pins() != 0 {
+            return;
+        }
+        self.noticed.store(noticed, Relaxed);
+
+        match self.due_in(self.state.now()) {
+            Some(due_in) if due_in.is_zero() => self.end(places, false),
+            Some(due_in) => self.state.look_through_in(due_in),
+            None => {}
+        }
+    }
+
+    fn end(&self, places: &mut Places, by_request: bool) {
+        if !(self.state.in_charge)() {
+            return;
+        }
+
+        self.phase.begin();
+        for id in places.by_namespace.keys() {
+            self.state.hide(&self.user, *id);
+        }
+        rcu::synchronize_rcu();
+
+        if by_request {
+            self.phase.force();
+        } else if self.pins() != 0 || !self.phase.commit() {
+            self.phase.cancel();
+            Event::Revival.count();
+            return;
+        }
+
+        // They are all unlinked before the first grace period, of which there may be many.
+        // Those that cannot be now have to wait until the module is in charge again, or there is
+        // memory.
+        let _ = self.unlink(places);
+        for _ in 0..2 {
+            // Links hold their references until a grace period has passed.
+            rcu::rcu_barrier();
+            let_go(places);
+        }
+        self.bury(places, by_request);
+
+        self.end_if_empty(places);
+        if !places.ended {
+            self.phase.cancel();
+        }
+    }
+
+    /// Unlinks the keyrings from their registers in all namespaces.
+    fn unlink(&self, places: &mut Places) -> Result {
+        for (id, place) in places.by_namespace.iter_mut() {
+            // If it is being freed, its register goes with it, and takes them along.
+            if let Some(ns) = self.state.namespaces.upgrade(*id) {
+                place.unlink(&self.user, &ns, self.state.in_charge)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the places of which the keyrings are unlinked, and remembers those that live on.
+    fn bury(&self, places: &mut Places, by_request: bool) {
+        let mut next = places.by_namespace.cursor_front_mut();
+
+        while let Some(mut cursor) = next {
+            let (id, place) = cursor.current_mut();
+            let id = *id;
+
+            let Some((unlinked, memory)) = place.unlinked.take() else {
+                next = cursor.move_next();
+                continue;
+            };
+            // Who asks for the end does not want to see them again.
+            if !unlinked.is_empty() && !by_request {
+                let survivor = Survivor {
+                    uid: self.user.uid(),
+                    user: unlinked.user.map(|keyring| keyring.serial()),
+                    session: unlinked.session.map(|keyring| keyring.serial()),
+                    died: self.state.now(),
+                };
+
+                self.state
+                    .survivors
+                    .lock()
+                    .insert(id, survivor, memory);
+            }
+            if by_request {
+                Event::Reaped.count();
+            } else {
+                Event::Death.count();
+            }
+            self.state.forget(&self.user, id);
+            self.state.leave_namespace(self, id);
+            next = cursor.remove_current().0;
+        }
+    }
+}
+
+fn let_go(places: &mut Places) {
+    for place in places.by_namespace.values_mut() {
+        if let Some((unlinked, _)) = &mut place.unlinked {
+            unlinked.let_go();
+        }
+    }
+}
+
+impl WorkItem for Owner {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let mut places = this.places.lock();
+
+        if !places.ended {
+            this.check(&mut places);
+        }
+    }
+}
