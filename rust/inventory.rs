@@ -112,14 +112,17 @@ impl Inventory {
                 let Some(ns) = state.namespaces.upgrade(*id) else {
                     continue;
                 };
-                let (name, _) = place.number(&owner.user, &ns);
-                let register = place.register.as_deref().or(ns.user_keyring_register());
+                let registered = place.registered(&owner.user, &ns);
 
                 write(Line {
                     uid: owner.user.uid(),
                     ns: id.as_u64(),
-                    user: register.and_then(|register| serial(register, Name::user(name))),
-                    session: register.and_then(|register| serial(register, Name::session(name))),
+                    user: registered.and_then(|(register, number, _)| {
+                        serial(register, Name::user(number))
+                    }),
+                    session: registered.and_then(|(register, number, _)| {
+                        serial(register, Name::session(number))
+                    }),
                     state: match unpinned {
                         Some(_) => "lingering",
                         None => "alive",

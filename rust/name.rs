@@ -37,6 +37,16 @@ impl Name {
         name.to_bytes().starts_with(b"_uid_ses.")
     }
 
+    /// Returns the UID in the name of a keyring.
+    pub(crate) fn number(name: &CStr) -> Option<u32> {
+        let name = name.to_bytes();
+        let number = name
+            .strip_prefix(b"_uid_ses.")
+            .or_else(|| name.strip_prefix(b"_uid."))?;
+
+        core::str::from_utf8(number).ok()?.parse().ok()
+    }
+
     fn new(args: fmt::Arguments<'_>) -> Self {
         let mut name = [0; Self::SIZE];
 

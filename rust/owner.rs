@@ -195,12 +195,20 @@ impl Place {
         }
     }
 
-    /// Returns the name that the UID goes by in `ns`, and whether it is its alone.
-    pub(crate) fn number(&self, user: &User, ns: &UserNamespace) -> (u32, bool) {
-        match ns.uid(user.uid()) {
-            Some(uid) => (uid, true),
-            None => (UNMAPPED, self.register.is_some()),
-        }
+    /// Returns the register that has the keyrings of `user`, the UID that they are named by, and
+    /// whether all of that name are its.
+    pub(crate) fn registered<'a>(
+        &'a self,
+        user: &User,
+        ns: &'a UserNamespace,
+    ) -> Option<(&'a Keyring, u32, bool)> {
+        let shared = ns.user_keyring_register()?;
+
+        Some(match (ns.uid(user.uid()), &self.register) {
+            (Some(uid), _) => (shared, uid, true),
+            (None, Some(own)) => (own, UNMAPPED, true),
+            (None, None) => (shared, UNMAPPED, false),
+        })
     }
 
     /// Unlinks the keyrings of `user` from their register.
@@ -213,21 +221,17 @@ impl Place {
             return Err(EBUSY);
         }
 
-        let Some(shared) = keyrings.ns().user_keyring_register() else {
-            self.unlinked = Some((Unlinked::default(), memory));
-            return Ok(());
+        let is_of_user = |keyring: &Keyring| keyring.uid() == user.uid();
+        let unlinked = match self.registered(user, keyrings.ns()) {
+            Some((register, number, is_own)) => {
+                if self.was_unmapped && number != UNMAPPED {
+                    // The UID has a mapping now, and nobody finds these any more.
+                    Unlinked::of(register, UNMAPPED, is_of_user)?;
+                }
+                Unlinked::of(register, number, |keyring| is_own || is_of_user(keyring))?
+            }
+            None => Unlinked::default(),
         };
-        let (number, is_own) = self.number(user, ns);
-
-        if self.was_unmapped && number != UNMAPPED {
-            // The UID has a mapping now, and nobody finds these any more.
-            Unlinked::of(shared, UNMAPPED, |keyring| keyring.uid() == user.uid())?;
-        }
-
-        let register = self.register.as_deref().unwrap_or(shared);
-        let unlinked = Unlinked::of(register, number, |keyring| {
-            is_own || keyring.uid() == user.uid()
-        })?;
 
         self.unlinked = Some((unlinked, memory));
         Ok(())
@@ -250,7 +254,7 @@ pub(crate) struct Owner {
     state: Arc<State>,
     /// When the last reference but ours was dropped, in nanoseconds.
     unpinned: Atomic<i64>,
-    /// Whether that was noticed.
+    /// Whether that was noticed: one of `NOTICED`, `SUSPECTED` and neither.
     noticed: Atomic<i32>,
     /// Whether to end whatever pins the record.
     reaped: Atomic<i32>,
@@ -259,6 +263,11 @@ pub(crate) struct Owner {
     #[pin]
     work: Work<Owner>,
 }
+
+/// `free_uid()` was seen to drop the last reference but ours.
+const NOTICED: i32 = 1;
+/// It was not, and yet ours is the only one. It may be about to be seen.
+const SUSPECTED: i32 = 2;
 
 impl_has_work! {
     impl HasWork<Self> for Owner { self.work }
@@ -304,26 +313,40 @@ impl Owner {
         if self.pins() != 0 {
             return false;
         }
-        self.unpinned.store(self.state.now().as_nanos(), Relaxed);
-        self.noticed.store(1, Relaxed);
+        self.notice_at(self.state.now());
         true
     }
 
-    /// Returns in how much time the keyrings go, if nothing pins the record of the UID.
+    fn notice_at(&self, now: Delta) {
+        self.unpinned.store(now.as_nanos(), Relaxed);
+        self.noticed.store(NOTICED, Relaxed);
+    }
+
+    /// Looks whether the UID is gone, and returns in how much time its keyrings go.
+    ///
+    /// To be called now and then: if twice in a row nobody has noticed it, nobody will.
     ///
     /// May be called from any context but NMI.
-    pub(crate) fn due_in(&self, now: Delta) -> Option<Delta> {
+    pub(crate) fn look(&self, now: Delta) -> Option<Delta> {
         if self.pins() != 0 {
             return None;
         }
-        if self.noticed.xchg(1, Relaxed) == 0 {
-            self.unpinned.store(now.as_nanos(), Relaxed);
-            Event::Missed.count();
+        match self.noticed.cmpxchg(0, SUSPECTED, Relaxed) {
+            Ok(_) => return None,
+            Err(SUSPECTED) => {
+                self.notice_at(now);
+                Event::Missed.count();
+            }
+            Err(_) => {}
         }
+        Some(self.due_in(now))
+    }
 
+    /// Returns in how much time the keyrings go, now that the UID is gone.
+    fn due_in(&self, now: Delta) -> Delta {
         let due = self.unpinned.load(Relaxed) + params::linger().as_nanos();
 
-        Some(Delta::from_nanos((due - now.as_nanos()).max(0)))
+        Delta::from_nanos((due - now.as_nanos()).max(0))
     }
 
     /// Returns for how long nothing has pinned the record of the UID.
@@ -353,15 +376,16 @@ impl Owner {
 
         // In this order: if the UID goes once more, that is noticed after this, or seen below.
         let noticed = self.noticed.xchg(0, Full);
-        if self.pins() != 0 {
+        if noticed != NOTICED || self.pins() != 0 {
             return;
         }
-        self.noticed.store(noticed, Relaxed);
+        self.noticed.store(NOTICED, Relaxed);
 
-        match self.due_in(self.state.now()) {
-            Some(due_in) if due_in.is_zero() => self.end(places, false),
-            Some(due_in) => self.state.look_through_in(due_in),
-            None => {}
+        let due_in = self.due_in(self.state.now());
+        if due_in.is_zero() {
+            self.end(places, false);
+        } else {
+            self.state.look_through_in(due_in);
         }
     }
 

@@ -90,7 +90,10 @@ use crate::{
         },
         workqueue::OwnedQueue, //
     },
-    name::Name,
+    name::{
+        Name,
+        UNMAPPED, //
+    },
     owner::{
         Owner,
         Place,
@@ -387,7 +390,7 @@ impl State {
         let mut next = SWEEP_PERIOD;
 
         self.owners.retain(|owner| {
-            if let Some(due_in) = owner.due_in(now) {
+            if let Some(due_in) = owner.look(now) {
                 if due_in.is_zero() {
                     self.check(owner.clone());
                 } else if due_in < next {
@@ -460,7 +463,7 @@ impl Drop for Open {
 ///
 /// Fields are dropped in this order.
 pub(crate) struct Records {
-    uid_freed: Pin<KBox<fprobe::Registration<UidFreed>>>,
+    _uid_freed: Pin<KBox<fprobe::Registration<UidFreed>>>,
     _keyring_collected: Pin<KBox<fprobe::Registration<KeyringCollected>>>,
     state: Open,
 }
@@ -475,7 +478,7 @@ impl Records {
         let state = State::new(in_charge)?;
         let records = Self {
             state: Open(state.clone()),
-            uid_freed: KBox::pin_init(
+            _uid_freed: KBox::pin_init(
                 fprobe::Registration::new(UidFreed(state.clone())),
                 GFP_KERNEL,
             )?,
@@ -527,7 +530,7 @@ impl Records {
             .owners
             .get(&owner_key(user.as_ptr().addr()), rcu);
 
-        owner.map_or(true, |owner| owner.phase.keep())
+        owner.is_none_or(|owner| owner.phase.keep())
     }
 
     /// Calls `f` with what `user` has in `ns`, locked.
@@ -613,7 +616,10 @@ impl Records {
     ///
     /// These are of UIDs that were gone already when the module took charge. They are found in the
     /// initial namespace and in those of all tasks. Sleeps. Returns `ENOMEM` if memory runs out.
-    pub(crate) fn for_each_leftover(&self, mut f: impl FnMut(&UserNamespace, &Leftover)) -> Result {
+    pub(crate) fn for_each_leftover(
+        &self,
+        mut f: impl FnMut(&UserNamespace, &Leftover),
+    ) -> Result {
         for_each_namespace(|ns| {
             let namespace = self.state.0.namespaces.get(ns.id());
             let mut leftovers = RBTree::<u32, Leftover>::new();
@@ -623,8 +629,8 @@ impl Records {
             };
 
             register.for_each_keyring(|keyring| {
-                if result.is_ok() && is_leftover(&keyring, namespace.as_deref()) {
-                    result = Leftover::add(&mut leftovers, &keyring);
+                if let (Ok(()), Some(uid)) = (result, leftover(&keyring, ns, namespace.as_deref())) {
+                    result = Leftover::add(&mut leftovers, &keyring, uid);
                 }
             })?;
             leftovers.values().for_each(|leftover| f(ns, leftover));
@@ -651,8 +657,7 @@ impl Records {
                 return Err(EBUSY);
             }
             register.for_each_keyring(|keyring| {
-                if is_leftover(&keyring, namespace.as_deref())
-                    && select(keyring.uid())
+                if leftover(&keyring, ns, namespace.as_deref()).is_some_and(&select)
                     && register.unlink(&keyring).is_ok()
                 {
                     count += 1;
@@ -689,11 +694,6 @@ impl Records {
         survivors.prune();
         survivors.len()
     }
-
-    /// Returns how many calls of `free_uid()` were missed.
-    pub(crate) fn missed(&self) -> usize {
-        self.uid_freed.missed()
-    }
 }
 
 /// The keyrings of a UID that are registered, but not on record.
@@ -704,8 +704,7 @@ pub(crate) struct Leftover {
 }
 
 impl Leftover {
-    fn add(leftovers: &mut RBTree<u32, Self>, keyring: &Keyring) -> Result {
-        let uid = keyring.uid();
+    fn add(leftovers: &mut RBTree<u32, Self>, keyring: &Keyring, uid: Kuid) -> Result {
         let mut leftover = leftovers.remove(&raw(uid)).unwrap_or(Self {
             uid,
             user: None,
@@ -722,8 +721,15 @@ impl Leftover {
     }
 }
 
-fn is_leftover(keyring: &Keyring, namespace: Option<&Namespace>) -> bool {
-    keyring.is_uid_keyring() && !namespace.is_some_and(|namespace| namespace.has(keyring.uid()))
+/// Returns the UID that a registered keyring belongs to, if that has nothing on record.
+fn leftover(keyring: &Keyring, ns: &UserNamespace, namespace: Option<&Namespace>) -> Option<Kuid> {
+    // Root may have given the keyring to another. It still is that of the UID in its name.
+    let uid = match Name::number(keyring.description())? {
+        UNMAPPED => keyring.uid(),
+        number => ns.kuid(number)?,
+    };
+
+    (!namespace.is_some_and(|namespace| namespace.has(uid))).then_some(uid)
 }
 
 /// Calls `f` with the initial user namespace, and with those that there are tasks in.
@@ -874,6 +880,7 @@ impl<'a> Entry<'a> {
     pub(crate) fn set_register(&mut self, register: ARef<Keyring>) -> Result {
         self.state.registers.store(self.key(), register.clone())?;
         self.place.register = Some(register);
+        self.used = true;
         Ok(())
     }
 

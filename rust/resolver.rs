@@ -258,7 +258,6 @@ fn resolve_mapped(cred: &Credential, uid: u32, entry: &mut Entry<'_>) -> Result<
     // For the same reason.
     let known = known.filter(Pair::is_live_without_expiry);
 
-    entry.keep(true);
     let (pair, created) = find_or_create(None, cred, uid, None, entry)?;
 
     // If there is no memory, the register has them: the next look-up finds them there, as the
@@ -276,7 +275,6 @@ fn resolve_mapped(cred: &Credential, uid: u32, entry: &mut Entry<'_>) -> Result<
 fn resolve_unmapped(cred: &Credential, entry: &mut Entry<'_>) -> Result<Pair> {
     let user = cred.user();
 
-    entry.keep(false);
     if let Some(own) = entry.register() {
         return Ok(find_or_create(Some(&own), cred, UNMAPPED, None, entry)?.0);
     }
@@ -318,7 +316,7 @@ fn both_answer(pair: &Pair, cred: &Credential) -> bool {
 /// Returns the register of the namespace, and creates it if there is none yet.
 ///
 /// Mirrors `get_user_register()`.
-fn register<'a>(keyrings: &'a KeyringsGuard<'_>) -> Result<&'a Keyring> {
+fn register<'a>(keyrings: &KeyringsGuard<'a>) -> Result<&'a Keyring> {
     let ns = keyrings.ns();
 
     match ns.user_keyring_register() {
@@ -383,14 +381,25 @@ fn find_or_create(
     };
     let (user_name, session_name) = (Name::user(uid), Name::session(uid));
 
+    let is_mapped = uid != UNMAPPED;
+    let look = |name: &Name, entry: &mut Entry<'_>| {
+        let found = find(register, name, owner);
+
+        // One that refuses to be found is there as well.
+        if !matches!(found, Ok(None) | Err(Failure::Foreign)) {
+            entry.keep(is_mapped);
+        }
+        found
+    };
+
     // Nothing is to be created beside the other keyring of another.
     if owner.is_some() {
-        if let Err(Failure::Foreign) = find(register, &session_name, owner) {
+        if let Err(Failure::Foreign) = look(&session_name, entry) {
             return Err(Failure::Foreign);
         }
     }
 
-    let (user, user_created) = match find(register, &user_name, owner)? {
+    let (user, user_created) = match look(&user_name, entry)? {
         Some(user) => (user, false),
         None => match entry.surviving_user_keyring(&user_name) {
             Some(user) => {
@@ -400,7 +409,9 @@ fn find_or_create(
             None => (alloc(&user_name, cred, Some(register))?, true),
         },
     };
-    let (session, session_created) = match find(register, &session_name, owner)? {
+    entry.keep(is_mapped);
+
+    let (session, session_created) = match look(&session_name, entry)? {
         Some(session) => (session, false),
         None => match entry.surviving_session_keyring(&session_name) {
             Some(session) => {

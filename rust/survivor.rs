@@ -110,7 +110,7 @@ impl Survivor {
 
             if let (Some(keyring), Err(EAGAIN)) = (self.find(serial, &name), found) {
                 if let Err(e) = register.link(&keyring) {
-                    pr_warn!("keyring {} of a UID is not found any more: {e:?}\n", keyring.serial());
+                    pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
                 }
             }
         }

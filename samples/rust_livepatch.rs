@@ -47,6 +47,7 @@ use crate::livepatch::{
 #[path = "../rust/bindings/mod.rs"]
 mod bindings;
 #[path = "../rust/abstractions/livepatch.rs"]
+#[allow(dead_code, reason = "an abstraction is whole, whether or not this sample needs all of it")]
 mod livepatch;
 
 module! {

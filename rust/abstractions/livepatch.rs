@@ -169,10 +169,15 @@ impl<T: Patch> Slot<T> {
         let _rcu = rcu::read_lock();
         let registration = self.0.load(Acquire);
 
+        if registration.is_null() {
+            return false;
+        }
         // SAFETY: By the type invariant the registration is not freed before the RCU read lock is
-        // released. C code writes the field by single stores.
-        !registration.is_null()
-            && unsafe { (&raw const (*(*registration).tables.patch.get()).enabled).read_volatile() }
+        // released.
+        let patch = unsafe { (*registration).tables.patch.get() };
+
+        // SAFETY: C code writes the field by single stores.
+        unsafe { (&raw const (*patch).enabled).read_volatile() }
     }
 }
 

@@ -116,6 +116,15 @@ impl UserNamespace {
         (uid != u32::MAX).then_some(uid)
     }
 
+    /// Returns what the UID of this namespace is to the kernel, or [`None`] if it has no mapping.
+    #[doc(alias = "make_kuid")]
+    pub(crate) fn kuid(&self, uid: u32) -> Option<Kuid> {
+        // SAFETY: By the type invariant the pointer is valid.
+        let kuid = unsafe { bindings::make_kuid(self.as_ptr(), uid) };
+
+        (kuid.val != u32::MAX).then(|| Kuid::from_raw(kuid))
+    }
+
     /// Returns the UID that owns the namespace.
     pub(crate) fn owner(&self) -> Kuid {
         // SAFETY: By the type invariant the pointer is valid, and `owner` never changes.
@@ -184,7 +193,7 @@ impl<'a> KeyringsGuard<'a> {
     ///
     /// The namespace takes over the reference. If there is a register already, `keyring` is
     /// dropped and that one stays.
-    pub(crate) fn set_user_keyring_register(&self, keyring: ARef<Keyring>) -> &Keyring {
+    pub(crate) fn set_user_keyring_register(&self, keyring: ARef<Keyring>) -> &'a Keyring {
         if let Some(register) = self.ns.user_keyring_register() {
             return register;
         }

@@ -188,7 +188,8 @@ stage_end
 
 stage "Logout"
 output=$(as carol 'keyctl id @us')
-check "carol  logs in, and @us is $output, of before" [ "$output" = "$(tail -n 1 $state/carol.before)" ]
+check "carol  logs in, and @us is $output, of before" \
+	[ "$output" = "$(tail -n 1 $state/carol.before)" ]
 check "carol  logs out, and nothing is left of her" until_true has_nothing
 check "carol  logs in, and her secret is gone" gone
 check "alice  and bob are logged in, and theirs are there" [ "$(counters records)" = "3 " ]
