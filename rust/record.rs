@@ -3,8 +3,8 @@
 //! What is on record for a UID in a user namespace.
 //!
 //! The keyrings of a UID hang off the kernel's record of it, the `struct user_struct`, once for
-//! each user namespace. An [`Owner`] stands for the `struct user_struct`: it holds the one reference
-//! on it that the module has, and so its address is not given to another.
+//! each user namespace. An [`Owner`] stands for the `struct user_struct`: it holds the one
+//! reference on it that the module has, and so its address is not given to another.
 //!
 //! Pairs are read under RCU alone. They are found by that address and by the identifier of the
 //! namespace, which is never used again. Everything else is done with the owner locked, and changes
@@ -611,8 +611,8 @@ impl Records {
         }
     }
 
-    /// Calls `f` with the namespace, the UID and the serial numbers of the keyrings of each UID that
-    /// are registered, but not on record.
+    /// Calls `f` with the namespace and the keyrings of each UID of which they are registered, but
+    /// not on record.
     ///
     /// These are of UIDs that were gone already when the module took charge. They are found in the
     /// initial namespace and in those of all tasks. Sleeps. Returns `ENOMEM` if memory runs out.
@@ -629,7 +629,9 @@ impl Records {
             };
 
             register.for_each_keyring(|keyring| {
-                if let (Ok(()), Some(uid)) = (result, leftover(&keyring, ns, namespace.as_deref())) {
+                let uid = leftover(&keyring, ns, namespace.as_deref());
+
+                if let (Ok(()), Some(uid)) = (result, uid) {
                     result = Leftover::add(&mut leftovers, &keyring, uid);
                 }
             })?;
