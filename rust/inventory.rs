@@ -117,12 +117,10 @@ impl Inventory {
                 write(Line {
                     uid: owner.user.uid(),
                     ns: id.as_u64(),
-                    user: registered.and_then(|(register, number, _)| {
-                        serial(register, Name::user(number))
-                    }),
-                    session: registered.and_then(|(register, number, _)| {
-                        serial(register, Name::session(number))
-                    }),
+                    user: registered
+                        .and_then(|(register, number, _)| serial(register, Name::user(number))),
+                    session: registered
+                        .and_then(|(register, number, _)| serial(register, Name::session(number))),
                     state: match unpinned {
                         Some(_) => "lingering",
                         None => "alive",

@@ -110,9 +110,7 @@ impl Phase {
     pub(crate) fn keep(&self) -> bool {
         match self.0.load(Relaxed) {
             Self::ALIVE => true,
-            Self::DYING => {
-                self.0.cmpxchg(Self::DYING, Self::ALIVE, Full) != Err(Self::DEAD)
-            }
+            Self::DYING => self.0.cmpxchg(Self::DYING, Self::ALIVE, Full) != Err(Self::DEAD),
             _ => false,
         }
     }
@@ -351,8 +349,7 @@ impl Owner {
 
     /// Returns for how long nothing has pinned the record of the UID.
     pub(crate) fn unpinned_for(&self, now: Delta) -> Option<Delta> {
-        (self.pins() == 0)
-            .then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
+        (self.pins() == 0).then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
     }
 
     /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.
@@ -457,10 +454,7 @@ impl Owner {
                     died: self.state.now(),
                 };
 
-                self.state
-                    .survivors
-                    .lock()
-                    .insert(id, survivor, memory);
+                self.state.survivors.lock().insert(id, survivor, memory);
             }
             if by_request {
                 Event::Reaped.count();

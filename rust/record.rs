@@ -22,8 +22,7 @@
 use core::mem;
 
 use kernel::{
-    impl_has_hr_timer,
-    new_mutex,
+    impl_has_hr_timer, new_mutex,
     prelude::*,
     rbtree::{
         RBTree,
@@ -170,9 +169,11 @@ impl Namespace {
     }
 
     fn add(&self, owner: &Arc<Owner>) -> Result {
-        self.owners
-            .lock()
-            .try_create_and_insert(raw(owner.user.uid()), owner.clone(), GFP_KERNEL)?;
+        self.owners.lock().try_create_and_insert(
+            raw(owner.user.uid()),
+            owner.clone(),
+            GFP_KERNEL,
+        )?;
         Ok(())
     }
 
@@ -616,10 +617,7 @@ impl Records {
     ///
     /// These are of UIDs that were gone already when the module took charge. They are found in the
     /// initial namespace and in those of all tasks. Sleeps. Returns `ENOMEM` if memory runs out.
-    pub(crate) fn for_each_leftover(
-        &self,
-        mut f: impl FnMut(&UserNamespace, &Leftover),
-    ) -> Result {
+    pub(crate) fn for_each_leftover(&self, mut f: impl FnMut(&UserNamespace, &Leftover)) -> Result {
         for_each_namespace(|ns| {
             let namespace = self.state.0.namespaces.get(ns.id());
             let mut leftovers = RBTree::<u32, Leftover>::new();

@@ -155,7 +155,10 @@ impl Resolver {
                 let found = [Name::user(number), Name::session(number)]
                     .map(|name| find(register, &name, owner).transpose());
 
-                if found.iter().any(|found| matches!(found, Some(Err(Failure::Foreign)))) {
+                if found
+                    .iter()
+                    .any(|found| matches!(found, Some(Err(Failure::Foreign))))
+                {
                     return Ok(());
                 }
                 // One that refuses to be found is there as well.

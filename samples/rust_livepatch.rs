@@ -47,7 +47,10 @@ use crate::livepatch::{
 #[path = "../rust/bindings/mod.rs"]
 mod bindings;
 #[path = "../rust/abstractions/livepatch.rs"]
-#[allow(dead_code, reason = "an abstraction is whole, whether or not this sample needs all of it")]
+#[allow(
+    dead_code,
+    reason = "an abstraction is whole, whether or not this sample needs all of it"
+)]
 mod livepatch;
 
 module! {

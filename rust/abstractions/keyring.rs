@@ -220,8 +220,7 @@ impl Keyring {
             // SAFETY: The pointer to the key is valid by the type invariant, and there is `room`
             // in the buffer. What is returned is the size of what would have been written if there
             // had been room for all.
-            let size =
-                unsafe { bindings::keyring_read(self.as_ptr(), serials.as_mut_ptr(), room) };
+            let size = unsafe { bindings::keyring_read(self.as_ptr(), serials.as_mut_ptr(), room) };
             let size = usize::try_from(size)
                 .map_err(|_| c_int::try_from(size).map_or(EINVAL, Error::from_errno))?;
 

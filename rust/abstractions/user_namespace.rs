@@ -286,10 +286,7 @@ impl<T: OnFree> Namespaces<T> {
     /// probed.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
-            let table = Arc::new(
-                KBox::pin_init(RhashTable::new(), GFP_KERNEL)?,
-                GFP_KERNEL,
-            )?;
+            let table = Arc::new(KBox::pin_init(RhashTable::new(), GFP_KERNEL)?, GFP_KERNEL)?;
 
             Ok(try_pin_init!(Self {
                 _probe <- fprobe::Registration::new(Freed(table.clone())),
