@@ -76,6 +76,18 @@ pair() {
 	echo "$1: $(./as "$1" keyctl id @u) $(user_session "$1")"
 }
 
+has_uid() {
+	grep -q "^Uid:	$1	" "/proc/$2/status"
+}
+
+# login UID...: a process that does nothing, for the keyrings to live until the test ends.
+login() {
+	for uid; do
+		in_background ./as "$uid" sleep 1000
+		wait_for 10 has_uid "$uid" "$last" || complain "UID $uid is not there"
+	done
+}
+
 print_key() {
 	./as "$1" keyctl print "%user:$2"
 }
@@ -109,6 +121,7 @@ look_around() {
 }
 
 survive_loading() {
+	login "$ALICE" "$BOB"
 	start_namespace -n "$ALICE"
 	./as "$ALICE" keyctl add user alice "hers" @us >/dev/null
 	./as "$BOB" keyctl add user bob "his" @u >/dev/null
@@ -132,6 +145,7 @@ hers, inside"
 }
 
 survive_removal() {
+	login "$CAROL"
 	load
 	before=$(pair "$CAROL")
 	same "pairs made" "$(counter creations)" 1
@@ -145,7 +159,8 @@ survive_removal() {
 	same "her keys, loaded again" \
 		"$(print_key "$CAROL" carol), $(print_key "$CAROL" later)" \
 		"kept, kept too"
-	same "pairs adopted" "$(counter adoptions)" 1
+	# Root's, and hers.
+	same "pairs adopted" "$(counter adoptions)" 2
 	unload
 }
 
@@ -244,6 +259,7 @@ answers_by_module() {
 }
 
 load_twice() {
+	login "$ALICE"
 	load
 	before=$(pair "$ALICE")
 	seen=$(cat "$STATS")
@@ -255,6 +271,7 @@ load_twice() {
 }
 
 remove_enabled() {
+	login "$ALICE"
 	load
 	before=$(pair "$ALICE")
 	seen=$(cat "$STATS")
@@ -270,6 +287,7 @@ is_in_pause() {
 }
 
 load_in_transition() {
+	login "$ALICE"
 	other=/sys/kernel/livepatch/test_klp_pause
 	before=$(pair "$ALICE")
 	in_background ./pause
@@ -321,6 +339,7 @@ let_go() {
 }
 
 load_while_asked() {
+	login "$ALICE" "$DAVE"
 	ask_held_up "$DAVE" look_up_user_keyrings
 	insmod "./$MODULE.ko" || complain "insmod failed"
 	if wait_for 3 transition_is 0; then
@@ -336,6 +355,7 @@ load_while_asked() {
 }
 
 disable_while_asked() {
+	login "$ERIN"
 	load
 	ask_held_up "$ERIN" "\[$MODULE\]"
 	echo 0 >"$LIVEPATCH/enabled"
@@ -353,14 +373,15 @@ disable_while_asked() {
 }
 
 reverse_disabling() {
+	login "$ALICE" "$FRANK"
 	load
 	before=$(pair "$ALICE")
 	ask_held_up "$FRANK" "\[$MODULE\]"
 	echo 0 >"$LIVEPATCH/enabled"
 	same "the transition" "$(cat "$LIVEPATCH/transition")" 1
 	echo 1 >"$LIVEPATCH/enabled"
-	wait_for 30 transition_is 0 || complain "it cannot be reversed"
 	let_go
+	wait_for 30 transition_is 0 || complain "it cannot be reversed"
 	same "the pair made meanwhile" "$(user_session "$FRANK")" \
 		"$(cat "$WORK/answer")"
 	same "the pair" "$(pair "$ALICE")" "$before"
@@ -374,6 +395,7 @@ is_constructing() {
 }
 
 disable_in_upcall() {
+	login "$GINA"
 	load
 	in_background ./as "$GINA" \
 		keyctl request2 user late "wait $WORK/go" @us >/dev/null
@@ -406,6 +428,7 @@ progress() {
 }
 
 storm() {
+	login "$HUGO" "$IRIS"
 	for uid in "$HUGO" "$IRIS"; do
 		: >"$WORK/rounds.$uid"
 		chown "$uid" "$WORK/rounds.$uid"
@@ -414,11 +437,14 @@ storm() {
 	chmod 711 "$WORK"
 	before=$(pair "$HUGO" && pair "$IRIS")
 	cycle=0
+	workers=
 	for uid in "$HUGO" "$IRIS"; do
 		in_background ./as "$uid" ./hammer "$WORK/rounds.$uid"
+		workers="$workers $last"
 	done
 	: >"$WORK/rounds.$NEWCOMERS"
 	in_background ./newcomers "$NEWCOMERS" "$WORK/rounds.$NEWCOMERS"
+	workers="$workers $last"
 	progress "absent"
 	while [ "$cycle" -lt "$STORM" ] && no_complaints; do
 		cycle=$((cycle + 1))
@@ -430,11 +456,10 @@ storm() {
 		unload
 		progress "removed"
 	done
-	for pid in $background; do
+	for pid in $workers; do
 		kill "$pid"
 		wait "$pid" || complain "one at work ended with status $?"
 	done
-	background=
 	note "$cycle cycles, $(rounds "$HUGO") and $(rounds "$IRIS") rounds," \
 		"$(rounds "$NEWCOMERS") newcomers"
 	same "the pairs" "$(pair "$HUGO" && pair "$IRIS")" "$before"

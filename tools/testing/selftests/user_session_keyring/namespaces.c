@@ -344,6 +344,7 @@ static void be_known_uids(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known_uids); i++) {
 		known_uid = known_uids[i];
+		pin_uid(known_uid);
 		in_child(be_known_uid);
 		in_child(be_known_uid);
 	}

@@ -2,7 +2,8 @@
 /*
  * UIDs that have no pair yet, one after the other: two processes of each race
  * for the first access, and must be given the same pair, whoever makes it; a
- * third one that comes later must get it too.  Ends as hammer does.
+ * third one that comes later must get it too, as the UID lives all the while.
+ * Ends as hammer does.
  *
  * Usage: newcomers FIRST-UID FILE
  */
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "keys.h"
@@ -26,11 +28,43 @@ static struct racer {
 
 static int *go;
 
-static void race(struct racer *me, uid_t uid)
+static void become(uid_t uid)
 {
 	if (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
 	    setresuid(uid, uid, uid))
 		_exit(2);
+}
+
+/* Between one process and the next, something has to pin the UID. */
+static pid_t start_keeper(uid_t uid)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	fflush(stdout);
+	if (pipe(ready) || (pid = fork()) < 0) {
+		perror("a keeper");
+		_exit(2);
+	}
+	if (!pid) {
+		become(uid);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(ready[1], "", 1) != 1)
+			_exit(2);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		_exit(2);
+	close(ready[0]);
+	return pid;
+}
+
+static void race(struct racer *me, uid_t uid)
+{
+	become(uid);
 	while (!__atomic_load_n(go, __ATOMIC_ACQUIRE))
 		;
 	/* Not both begin with the same one. */
@@ -66,7 +100,12 @@ static int run(int from, int to, uid_t uid)
 
 static int welcome(uid_t uid)
 {
-	if (!run(0, NR_RACERS, uid) || !run(NR_RACERS, NR_RACERS + 1, uid)) {
+	pid_t keeper = start_keeper(uid);
+	int good = run(0, NR_RACERS, uid) && run(NR_RACERS, NR_RACERS + 1, uid);
+
+	kill(keeper, SIGKILL);
+	waitpid(keeper, NULL, 0);
+	if (!good) {
 		printf("# newcomers: a process of UID %u died\n", uid);
 		return 0;
 	}

@@ -116,11 +116,19 @@ static void give_name(unsigned long value, char letter)
 	name->number = ++common->nr_of[(unsigned char)letter];
 }
 
-uid_t fresh_uid(void)
+uid_t fresh_unpinned_uid(void)
 {
 	uid_t uid = common->next_uid++;
 
 	give_name(uid, 'U');
+	return uid;
+}
+
+uid_t fresh_uid(void)
+{
+	uid_t uid = fresh_unpinned_uid();
+
+	pin_uid(uid);
 	return uid;
 }
 
@@ -408,6 +416,42 @@ void become(uid_t uid)
 	/* A change of UID clears both. */
 	prctl(PR_SET_DUMPABLE, 1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+pid_t pin_uid(uid_t uid)
+{
+	pid_t pid, parent = getpid();
+	int ready[2];
+	char byte;
+
+	fflush(stdout);
+	if (pipe2(ready, O_CLOEXEC))
+		die("pipe");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		/* It keeps nothing open but the one, which is its to write to. */
+		dup2(ready[1], STDIN_FILENO);
+		close_range(STDERR_FILENO + 1, ~0U, 0);
+		become(uid);
+		/* Who died before it was watched sends no signal. */
+		if (getppid() != parent || write(STDIN_FILENO, "", 1) != 1)
+			_exit(0);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		die("a process to pin a UID");
+	close(ready[0]);
+	return pid;
+}
+
+void unpin_uid(pid_t pid)
+{
+	if (kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
+		die("a process that pins a UID");
 }
 
 static pid_t start(void (*fn)(void), const uid_t *uid)

@@ -27,8 +27,15 @@ struct scenario {
 void transcript_init(void);
 int transcript_failures(void);
 
-/* UIDs are taken once and never again, whatever ran before. */
+/*
+ * UIDs are taken once and never again, whatever ran before.  The keyrings of a
+ * UID may go with its last process, and do when the module is present; so
+ * there is one that does nothing, a child of the caller's that dies with it.
+ */
 uid_t fresh_uid(void);
+uid_t fresh_unpinned_uid(void);
+pid_t pin_uid(uid_t uid);
+void unpin_uid(pid_t pid);
 
 /* A line of the transcript; numbers that have a name are shown by it. */
 void say(const char *fmt, ...) __printf(1, 2);
