@@ -124,7 +124,8 @@ struct Unlinked {
 }
 
 impl Unlinked {
-    /// Unlinks the keyrings of the UID `number` for which `select` is true from a register.
+    /// Unlinks the keyrings of the UID `number` for which `select` is true from a register, and
+    /// returns those that somebody else may have.
     ///
     /// Returns an error if memory runs out; both are still linked then.
     fn of(register: &Keyring, number: u32, select: impl Fn(&Keyring) -> bool) -> Result<Self> {
@@ -138,38 +139,71 @@ impl Unlinked {
 
             Ok(found.filter(|keyring| select(keyring)))
         };
-        let (user, session) = (find(Name::user(number))?, find(Name::session(number))?);
+        let unlinked = Self {
+            user: find(Name::user(number))?,
+            session: find(Name::session(number))?,
+        };
+        let are_alone = unlinked.are_alone();
 
-        if let Some(user) = &user {
+        if let Some(user) = &unlinked.user {
             register.unlink(user)?;
         }
-        if let Some(session) = &session {
+        if let Some(session) = &unlinked.session {
             register.unlink(session).inspect_err(|_| {
-                if let Some(user) = &user {
+                if let Some(user) = &unlinked.user {
                     // The memory for the link has just been freed.
                     let _ = register.link(user);
                 }
             })?;
         }
-        Ok(Self { user, session })
+        if !are_alone {
+            return Ok(unlinked);
+        }
+        for keyring in [unlinked.session, unlinked.user].into_iter().flatten() {
+            empty(&keyring);
+        }
+        Ok(Self::default())
     }
 
     fn is_empty(&self) -> bool {
         self.user.is_none() && self.session.is_none()
     }
 
-    /// Lets go of the keyrings that nobody else has.
-    ///
-    /// They are emptied, rather than left to the kernel's collector, so that it can be told what
-    /// else pins the one that the other links.
+    /// Returns whether nobody else has the keyrings, which are still linked to their register.
+    fn are_alone(&self) -> bool {
+        // The references that are known of: `self`'s, the register's, and the other keyring's.
+        let known = |keyring: &Option<ARef<Keyring>>, others: i32| {
+            keyring
+                .as_ref()
+                .is_none_or(|keyring| keyring.refcount() == 2 + others)
+        };
+        let linked = match (&self.user, &self.session) {
+            (Some(user), Some(session)) => session
+                .search(user.description())
+                .is_ok_and(|found| found.as_ptr() == user.as_ptr()),
+            _ => false,
+        };
+
+        known(&self.session, 0) && known(&self.user, linked.into())
+    }
+
+    /// Lets go of those that nobody else has.
     fn let_go(&mut self) {
         for slot in [&mut self.session, &mut self.user] {
             if let Some(keyring) = slot.take_if(|keyring| keyring.refcount() == 1) {
-                // If there is no memory, it is emptied when it is freed.
-                let _ = keyring.clear();
+                empty(&keyring);
             }
         }
     }
+}
+
+/// Empties a keyring that is let go of.
+///
+/// It is not left to the kernel's collector, so that it can be told at once what else pins the one
+/// that the other links.
+fn empty(keyring: &Keyring) {
+    // If there is no memory, it is emptied when it is freed.
+    let _ = keyring.clear();
 }
 
 /// What a UID has in one namespace, beside the pair.
@@ -207,6 +241,20 @@ impl Place {
             (None, Some(own)) => (own, UNMAPPED, true),
             (None, None) => (shared, UNMAPPED, false),
         })
+    }
+
+    /// Returns whether it is yet to be found out what else has the keyrings.
+    fn is_unsettled(&self) -> bool {
+        self.unlinked
+            .as_ref()
+            .is_some_and(|(unlinked, _)| !unlinked.is_empty())
+    }
+
+    /// Lets go of the keyrings that nobody else has.
+    fn let_go(&mut self) {
+        if let Some((unlinked, _)) = &mut self.unlinked {
+            unlinked.let_go();
+        }
     }
 
     /// Unlinks the keyrings of `user` from their register.
@@ -392,10 +440,7 @@ impl Owner {
         }
 
         self.phase.begin();
-        for id in places.by_namespace.keys() {
-            self.state.hide(&self.user, *id);
-        }
-        rcu::synchronize_rcu();
+        self.state.hide(&self.user, places.by_namespace.keys());
 
         if by_request {
             self.phase.force();
@@ -405,14 +450,16 @@ impl Owner {
             return;
         }
 
-        // They are all unlinked before the first grace period, of which there may be many.
-        // Those that cannot be now have to wait until the module is in charge again, or there is
-        // memory.
+        // Those that cannot be unlinked now have to wait until the module is in charge again, or
+        // there is memory.
         let _ = self.unlink(places);
+        // All together, since there may be many.
         for _ in 0..2 {
-            // Links hold their references until a grace period has passed.
-            rcu::rcu_barrier();
-            let_go(places);
+            if places.by_namespace.values().any(Place::is_unsettled) {
+                // Links hold their references until a grace period has passed.
+                rcu::rcu_barrier();
+                places.by_namespace.values_mut().for_each(Place::let_go);
+            }
         }
         self.bury(places, by_request);
 
@@ -464,14 +511,6 @@ impl Owner {
             self.state.forget(&self.user, id);
             self.state.leave_namespace(self, id);
             next = cursor.remove_current().0;
-        }
-    }
-}
-
-fn let_go(places: &mut Places) {
-    for place in places.by_namespace.values_mut() {
-        if let Some((unlinked, _)) = &mut place.unlinked {
-            unlinked.let_go();
         }
     }
 }

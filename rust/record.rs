@@ -368,13 +368,16 @@ impl State {
 
     /// Drops everything that is found by UID and namespace.
     pub(crate) fn forget(&self, user: &User, ns: Id) {
-        self.hide(user, ns);
+        self.pairs.remove(&key(user, ns));
         self.registers.remove(&key(user, ns));
     }
 
-    /// Has look-ups take the slow path.
-    pub(crate) fn hide(&self, user: &User, ns: Id) {
-        self.pairs.remove(&key(user, ns));
+    /// Has look-ups take the slow path, and waits for those that have not.
+    ///
+    /// Sleeps.
+    pub(crate) fn hide<'a>(&self, user: &User, namespaces: impl Iterator<Item = &'a Id>) {
+        self.pairs
+            .remove_and_wait(namespaces.map(|ns| key(user, *ns)));
     }
 
     /// Has an owner look whether its UID is gone.
@@ -871,7 +874,7 @@ impl<'a> Entry<'a> {
 
     /// Drops the keyrings that are on record.
     pub(crate) fn remove_pair(&mut self) {
-        self.state.hide(&self.owner.user, self.keyrings.ns().id());
+        self.state.pairs.remove(&self.key());
     }
 
     /// Gives the UID a register for itself.

@@ -10,7 +10,10 @@ use core::{
         PhantomPinned, //
     },
     mem::offset_of,
-    ptr, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 
 use kernel::{
@@ -174,12 +177,10 @@ impl<V: Send + Sync> RhashTable<V> {
         }
     }
 
-    /// Removes the value of `key`, and drops it after a grace period.
+    /// Takes the node of `key` out of the table, if there is one.
     ///
-    /// Returns whether this call removed one. A value that is stored at the same time may stay.
-    /// Does not sleep; may be called from any context but NMI.
-    #[doc(alias = "rhashtable_remove_fast")]
-    pub(crate) fn remove(&self, key: &TableKey) -> bool {
+    /// The caller owns it then, and must not free it before a grace period has passed.
+    fn take(&self, key: &TableKey) -> Option<NonNull<Node<V>>> {
         let _rcu = rcu::read_lock();
 
         // SAFETY: By the type invariant the table is initialised, and the RCU read lock is held.
@@ -187,11 +188,52 @@ impl<V: Send + Sync> RhashTable<V> {
         // SAFETY: As above. If `head` is not NULL, it is the head of a node that is not freed
         // before the RCU read lock is released. Of two that remove the same node one gets an error.
         if head.is_null() || unsafe { bindings::table_remove(self.table.get(), head) } != 0 {
-            return false;
+            return None;
         }
+        NonNull::new(Node::from_head(head))
+    }
+
+    /// Removes the values of all `keys`, waits for a grace period, and drops them.
+    ///
+    /// Whoever still has found one has, when this function returns, released the RCU read lock that
+    /// it was found under. Sleeps.
+    #[doc(alias = "synchronize_rcu")]
+    pub(crate) fn remove_and_wait(&self, keys: impl Iterator<Item = TableKey>) {
+        // Chained by what a callback would need.
+        let mut taken: *mut bindings::callback_head = ptr::null_mut();
+
+        for key in keys {
+            if let Some(node) = self.take(&key) {
+                // SAFETY: We own the node. Readers do not look at `rcu`.
+                unsafe { (*node.as_ptr()).rcu.next = taken };
+                // SAFETY: As above.
+                taken = unsafe { &raw mut (*node.as_ptr()).rcu };
+            }
+        }
+        rcu::synchronize_rcu();
+
+        while !taken.is_null() {
+            // SAFETY: It is the `rcu` of a node that we own.
+            let next = unsafe { (*taken).next };
+
+            // SAFETY: As above, and a grace period has passed.
+            unsafe { Self::drop_after_grace_period(taken) };
+            taken = next;
+        }
+    }
+
+    /// Removes the value of `key`, and drops it after a grace period.
+    ///
+    /// Returns whether this call removed one. A value that is stored at the same time may stay.
+    /// Does not sleep; may be called from any context but NMI.
+    #[doc(alias = "rhashtable_remove_fast")]
+    pub(crate) fn remove(&self, key: &TableKey) -> bool {
+        let Some(node) = self.take(key) else {
+            return false;
+        };
 
         // SAFETY: We are the one who took it out of the table.
-        unsafe { Self::drop_later(head) };
+        unsafe { Self::drop_later(&raw mut (*node.as_ptr()).raw.head) };
         true
     }
 
