@@ -172,8 +172,10 @@ impl debugfs::Reader for Reaper {
             return Err(EBUSY);
         }
 
-        let ended = self.0.reap(|owner: &Owner| number(owner.user.uid()) == uid)
-            + self.0.reap_leftovers(|found| number(found) == uid)?;
+        let is_meant = |found: Kuid| number(found) == uid;
+        let ended = self.0.reap(|owner: &Owner| is_meant(owner.user.uid()))
+            + self.0.reap_survivors(is_meant)
+            + self.0.reap_leftovers(is_meant)?;
         if ended == 0 {
             return Err(ENOENT);
         }

@@ -302,7 +302,7 @@ impl HrTimerCallback for State {
 }
 
 impl State {
-    fn new(in_charge: fn() -> bool) -> Result<Arc<Self>> {
+    fn new(in_charge: fn() -> bool, is_watched: fn() -> bool) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 in_charge,
@@ -312,7 +312,7 @@ impl State {
                 registers <- RhashTable::new(),
                 owners <- RhashTable::new(),
                 owners_by_address <- new_mutex!(RBTree::new(), "State::owners_by_address"),
-                namespaces <- Namespaces::new(),
+                namespaces <- Namespaces::new(is_watched),
                 survivors <- new_mutex!(Survivors::new(), "State::survivors"),
                 collect <- new_work!("State::collect"),
                 sweep <- new_work!("State::sweep"),
@@ -428,6 +428,18 @@ impl State {
         };
     }
 
+    /// Remembers a survivor once more.
+    fn put_back(&self, ns: &UserNamespace, survivor: Survivor, memory: Reservation) {
+        let uid = survivor.uid;
+        let mut survivors = self.survivors.lock();
+
+        survivors.insert(ns.id(), survivor, memory);
+        if !(self.in_charge)() && survivors.take(ns.id(), uid).is_some() {
+            // It was not there, perhaps, when the others were handed back.
+            survivor.hand_back(&ns.lock_keyrings());
+        }
+    }
+
     /// Links survivors to the registers again, where the kernel's own code finds them.
     fn hand_back(&self) {
         self.survivors.lock().drain(|ns, survivor| {
@@ -473,13 +485,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use.
-    ///
-    /// It is called with `keyring_sem` held.
+    /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
+    /// is asked with `keyring_sem` held. `is_watched` is as [`Namespaces::new`] has it.
     ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if something cannot be probed.
-    pub(crate) fn new(in_charge: fn() -> bool) -> Result<Arc<Self>> {
-        let state = State::new(in_charge)?;
+    pub(crate) fn new(in_charge: fn() -> bool, is_watched: fn() -> bool) -> Result<Arc<Self>> {
+        let state = State::new(in_charge, is_watched)?;
         let records = Self {
             state: Open(state.clone()),
             _uid_freed: KBox::pin_init(
@@ -592,6 +603,14 @@ impl Records {
         });
         state.queue.flush();
         count
+    }
+
+    /// Has the keyrings forgotten that live on of all UIDs of which `select` is true, and returns
+    /// in how many namespaces there were some.
+    ///
+    /// Sleeps.
+    pub(crate) fn reap_survivors(&self, select: impl Fn(Kuid) -> bool) -> usize {
+        self.state.0.survivors.lock().remove(select)
     }
 
     /// Calls `f` with each owner. It may sleep.
@@ -808,11 +827,7 @@ impl<'a> Entry<'a> {
         }
         owner.end_if_empty(places);
         if let Some((survivor, memory)) = survivor {
-            state.survivors.lock().insert(ns.id(), survivor, memory);
-            if !(state.in_charge)() {
-                // It was not there when the others were handed back.
-                state.hand_back();
-            }
+            state.put_back(ns, survivor, memory);
         }
         result
     }

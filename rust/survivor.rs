@@ -169,6 +169,14 @@ impl Survivors {
         Some((survivor, memory))
     }
 
+    /// Forgets the keyrings of all UIDs of which `select` is true, and returns of how many.
+    pub(crate) fn remove(&mut self, select: impl Fn(Kuid) -> bool) -> usize {
+        let len = self.len;
+
+        self.retain(|_, survivor| !select(survivor.uid));
+        len - self.len
+    }
+
     /// Forgets all in a namespace.
     pub(crate) fn remove_namespace(&mut self, ns: Id) {
         self.retain(|&(other, _), _| other != ns);

@@ -71,7 +71,7 @@ struct UserSessionKeyring {
 impl kernel::InPlaceModule for UserSessionKeyring {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
-            let records = Records::new(Resolver::in_charge)?;
+            let records = Records::new(Resolver::in_charge, Resolver::is_enabled)?;
             let dir = debugfs::Dir::new(c"user_session_keyring");
 
             Ok(try_pin_init!(Self {

@@ -115,6 +115,16 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
             return false;
         }
         smp_mb(Read);
+        Self::is_enabled()
+    }
+
+    /// Returns whether the patch is enabled, be it that a transition is under way.
+    ///
+    /// As long as it is, function tracing cannot be switched off, and function probes miss no call
+    /// that is not made by a handler.
+    ///
+    /// May be called from any context.
+    fn is_enabled() -> bool {
         Self::slot().is_enabled()
     }
 }

@@ -270,27 +270,32 @@ fn place(id: Id) -> TableKey {
 ///
 /// # Invariants
 ///
-/// The namespace of an entry in the table has not gone through `key_free_user_ns()`. So its memory
-/// stays for as long as the RCU read lock is held, if it was held when the entry was found: the
-/// kernel frees it a grace period after that function.
+/// As long as `is_watched` returns `true`, the namespace of an entry in the table has not gone
+/// through `key_free_user_ns()`. So its memory stays for as long as the RCU read lock is held, if it
+/// was held when that was asked: the kernel frees it a grace period after that function.
 #[pin_data]
 pub(crate) struct Namespaces<T: OnFree> {
     // Dropped before the table is.
     #[pin]
     _probe: fprobe::Registration<Freed<T>>,
     table: Arc<Table<T>>,
+    is_watched: fn() -> bool,
 }
 
 impl<T: OnFree> Namespaces<T> {
+    /// `is_watched` must return `false` from the moment on from which probes may miss a call, and
+    /// never `true` again: [`Patch::is_enabled`](super::livepatch::Patch::is_enabled) does.
+    ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if `key_free_user_ns()` cannot be
     /// probed.
-    pub(crate) fn new() -> impl PinInit<Self, Error> {
-        pin_init::pin_init_scope(|| {
+    pub(crate) fn new(is_watched: fn() -> bool) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
             let table = Arc::new(KBox::pin_init(RhashTable::new(), GFP_KERNEL)?, GFP_KERNEL)?;
 
             Ok(try_pin_init!(Self {
                 _probe <- fprobe::Registration::new(Freed(table.clone())),
                 table,
+                is_watched,
             }))
         })
     }
@@ -321,9 +326,12 @@ impl<T: OnFree> Namespaces<T> {
         )
     }
 
-    /// Returns a reference on a namespace, if it still exists.
+    /// Returns a reference on a namespace, if it still exists, and it is watched.
     pub(crate) fn upgrade(&self, id: Id) -> Option<ARef<UserNamespace>> {
         let rcu = rcu::read_lock();
+        if !(self.is_watched)() {
+            return None;
+        }
         let entry = self.table.get(&place(id), &rcu)?;
 
         // SAFETY: By the type invariant the memory is that of the namespace until the RCU read lock
