@@ -135,8 +135,10 @@ impl Inventory {
     fn survivors(&self, write: &mut impl FnMut(Line)) {
         let state = self.0.state();
         let now = state.now();
+        let mut survivors = state.survivors.lock();
 
-        state.survivors.lock().for_each(|ns, survivor| {
+        survivors.prune();
+        survivors.for_each(|ns, survivor| {
             write(Line {
                 uid: survivor.uid,
                 ns: ns.as_u64(),

@@ -60,6 +60,7 @@ use kernel::{
 
 use crate::{
     abstractions::{
+        counters::Event as _,
         cred::{
             self,
             CredentialExt as _, //
@@ -98,6 +99,7 @@ use crate::{
         Place,
         Places, //
     },
+    stats::Event,
     survivor::{
         Reservation,
         Survivor,
@@ -661,7 +663,7 @@ impl Records {
     }
 
     /// Ends the keyrings of all UIDs of which `select` is true that [`Self::for_each_leftover`]
-    /// finds, and returns how many keyrings there were.
+    /// finds, and returns in how many namespaces there were some.
     ///
     /// Sleeps. Returns `EBUSY` when not in charge, and `ENOMEM` if memory runs out.
     pub(crate) fn reap_leftovers(&self, select: impl Fn(Kuid) -> bool) -> Result<usize> {
@@ -678,13 +680,16 @@ impl Records {
             if !self.is_in_charge() {
                 return Err(EBUSY);
             }
+            let mut found = false;
             register.for_each_keyring(|keyring| {
-                if leftover(&keyring, ns, namespace.as_deref()).is_some_and(&select)
-                    && register.unlink(&keyring).is_ok()
-                {
-                    count += 1;
-                }
-            })
+                found |= leftover(&keyring, ns, namespace.as_deref()).is_some_and(&select)
+                    && register.unlink(&keyring).is_ok();
+            })?;
+            if found {
+                Event::Reaped.count();
+                count += 1;
+            }
+            Ok(())
         })?;
         Ok(count)
     }
