@@ -5,13 +5,22 @@
 //! The kernel makes these for processes only, and tests run in a kernel thread. What is made here
 //! is known to nobody else. It starts with many references, so that C code never frees it.
 
-use core::ops::Deref;
+use core::{
+    ops::Deref,
+    ptr, //
+};
 
 use kernel::{
     cred::Credential,
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
         rcu,
         Arc, //
     },
@@ -21,16 +30,22 @@ use kernel::{
 
 use crate::{
     abstractions::{
+        counters::Event as _,
         cred::CredentialExt as _,
+        fprobe,
         key::{
             Key,
-            Permissions, //
+            Permissions,
+            Serial, //
         },
         keyring::{
             AllocFlags,
             Keyring, //
         },
-        user::User,
+        user::{
+            FreeUid,
+            User, //
+        },
         user_namespace::UserNamespace, //
     },
     bindings,
@@ -39,14 +54,67 @@ use crate::{
         Records, //
     },
     resolver::Resolver,
+    stats::Event,
 };
 
 const REFS: i32 = 1000;
 
+/// A `struct user_struct` and what tests know of it.
+struct TestRecord {
+    user: Opaque<bindings::user_struct>,
+    /// The references that are left out of the count while the UID is away.
+    absent: Atomic<i32>,
+    next: *mut TestRecord,
+}
+
+/// All of them. They are leaked.
+static RECORDS: Atomic<*mut TestRecord> = Atomic::new(ptr::null_mut());
+
+impl TestRecord {
+    fn find(address: usize) -> Option<&'static Self> {
+        let mut next = RECORDS.load(Acquire);
+
+        // SAFETY: What is in the list stays for good.
+        while let Some(record) = unsafe { next.as_ref() } {
+            if record.user.get().addr() == address {
+                return Some(record);
+            }
+            next = record.next;
+        }
+        None
+    }
+
+    fn count(&self) -> &Atomic<i32> {
+        // SAFETY: The counter is valid, and nobody accesses it but by atomic operations.
+        unsafe { Atomic::from_ptr(&raw mut (*self.user.get()).__count.refs.counter) }
+    }
+}
+
+/// Gives a UID record that is about to be freed the references back that it began with.
+///
+/// The kernel would free it to a cache that it is not from.
+pub(crate) struct Rescue;
+
+impl fprobe::Handler for Rescue {
+    type Function = FreeUid;
+    type Data = ();
+
+    const PROBES_EXIT: bool = false;
+
+    fn entry(&self, address: usize) -> Option<()> {
+        let record = TestRecord::find(address)?;
+
+        if record.count().load(Relaxed) == 1 {
+            record.count().add(record.absent.xchg(0, Relaxed), Relaxed);
+        }
+        None
+    }
+}
+
 /// A UID record that is in no hash table.
 ///
 /// It is leaked, so that tests need not care what refers to it for how long.
-pub(crate) struct TestUser(&'static Opaque<bindings::user_struct>);
+pub(crate) struct TestUser(&'static TestRecord);
 
 impl TestUser {
     pub(crate) fn new(uid: u32) -> Result<Self> {
@@ -54,15 +122,56 @@ impl TestUser {
 
         user.__count.refs.counter = REFS;
         user.uid.val = uid;
-        Ok(Self(KBox::leak(KBox::new(Opaque::new(user), GFP_KERNEL)?)))
+
+        let record = KBox::into_raw(KBox::new(
+            TestRecord {
+                user: Opaque::new(user),
+                absent: Atomic::new(0),
+                next: RECORDS.load(Relaxed),
+            },
+            GFP_KERNEL,
+        )?);
+
+        // There is one test at a time.
+        RECORDS.store(record, Release);
+        // SAFETY: The record was just made, and is never freed.
+        Ok(Self(unsafe { &*record }))
     }
 
-    /// Returns the number of references that others hold.
+    /// Returns the number of references that others hold, less those of credentials when the UID is
+    /// away.
     pub(crate) fn refs(&self) -> i32 {
         // Credentials and records are dropped after a grace period.
         rcu::rcu_barrier();
-        // SAFETY: The pointer is valid.
-        unsafe { (&raw const (*self.0.get()).__count.refs.counter).read_volatile() - REFS }
+
+        match self.0.absent.load(Relaxed) {
+            0 => self.0.count().load(Relaxed) - REFS,
+            _ => self.0.count().load(Relaxed),
+        }
+    }
+
+    /// Leaves one reference, which is that of an owner. The last other is dropped by `free_uid()`.
+    pub(crate) fn leave(&self) {
+        self.hide(2);
+        // SAFETY: There are two references, and one is ours.
+        unsafe { bindings::free_uid(self.0.user.get()) };
+    }
+
+    /// Leaves one reference, without a word.
+    pub(crate) fn leave_unnoticed(&self) {
+        self.hide(1);
+    }
+
+    fn hide(&self, left: i32) {
+        // Nobody else may change the count.
+        rcu::rcu_barrier();
+        self.0.absent.store(self.0.count().load(Relaxed) - 1, Relaxed);
+        self.0.count().store(left, Relaxed);
+    }
+
+    /// Takes the references again that were there before.
+    pub(crate) fn come_back(&self) {
+        self.0.count().add(self.0.absent.xchg(0, Relaxed), Relaxed);
     }
 }
 
@@ -71,7 +180,7 @@ impl Deref for TestUser {
 
     fn deref(&self) -> &User {
         // SAFETY: The pointer is valid for as long as `self` is.
-        unsafe { User::from_ptr(self.0.get()) }
+        unsafe { User::from_ptr(self.0.user.get()) }
     }
 }
 
@@ -152,7 +261,7 @@ impl Drop for TestNamespace {
 }
 
 /// Returns credentials of `user` in `ns`.
-pub(crate) fn cred(user: &TestUser, ns: &TestNamespace) -> Result<ARef<Credential>> {
+pub(crate) fn cred(user: &TestUser, ns: &UserNamespace) -> Result<ARef<Credential>> {
     // SAFETY: `init_task` is never freed.
     let raw = unsafe { bindings::prepare_kernel_cred(&raw mut bindings::init_task) };
     let cred = core::ptr::NonNull::new(raw.cast::<Credential>()).ok_or(ENOMEM)?;
@@ -163,7 +272,7 @@ pub(crate) fn cred(user: &TestUser, ns: &TestNamespace) -> Result<ARef<Credentia
         bindings::free_uid((*raw).user);
         (*raw).user = ARef::into_raw(ARef::<User>::from(&**user)).cast().as_ptr();
         bindings::put_user_ns((*raw).user_ns);
-        (*raw).user_ns = ARef::into_raw(ARef::<UserNamespace>::from(&**ns))
+        (*raw).user_ns = ARef::into_raw(ARef::<UserNamespace>::from(ns))
             .cast()
             .as_ptr();
         (*raw).uid = user.uid().into_raw();
@@ -211,13 +320,60 @@ pub(crate) fn user_key(keyring: &Keyring, description: &CStr) -> Result<ARef<Key
 
 /// Waits for something that a work item does, for two seconds at most.
 pub(crate) fn wait_until(f: impl Fn() -> bool) -> bool {
-    for _ in 0..200 {
+    wait_for(2, f)
+}
+
+/// Waits for something, for some seconds at most.
+pub(crate) fn wait_for(seconds: i32, f: impl Fn() -> bool) -> bool {
+    for _ in 0..seconds * 100 {
         if f() {
             return true;
         }
         fsleep(Delta::from_millis(10));
     }
     false
+}
+
+static IN_CHARGE: Atomic<i32> = Atomic::new(1);
+static STOP_IN: Atomic<i32> = Atomic::new(0);
+static STOPPED: Atomic<i32> = Atomic::new(0);
+
+/// What records ask before they unlink keyrings. It stops there if it was asked to.
+pub(crate) fn in_charge() -> bool {
+    if STOP_IN.fetch_sub(1, Relaxed) == 1 {
+        STOPPED.store(1, Release);
+        wait_for(10, || STOPPED.load(Acquire) == 0);
+    }
+    IN_CHARGE.load(Relaxed) != 0
+}
+
+/// Sets what [`in_charge`] returns.
+pub(crate) fn set_in_charge(yes: bool) {
+    IN_CHARGE.store(yes.into(), Relaxed);
+}
+
+/// Has a call of [`in_charge`] stop: 1 is the next, before it is decided that a UID is dead, and 2
+/// the one after, before the first keyring is unlinked.
+pub(crate) fn stop_at(call: i32) {
+    STOP_IN.store(call, Relaxed);
+}
+
+/// Waits until [`in_charge`] has stopped.
+pub(crate) fn wait_for_stop() -> bool {
+    wait_until(|| STOPPED.load(Acquire) != 0)
+}
+
+/// Has [`in_charge`] go on.
+pub(crate) fn go_on() {
+    STOPPED.store(0, Release);
+}
+
+/// Returns records that are in charge.
+pub(crate) fn records() -> Result<Arc<Records>> {
+    set_in_charge(true);
+    stop_at(0);
+    go_on();
+    Records::new(in_charge)
 }
 
 /// A resolver with records of its own.
@@ -228,7 +384,7 @@ pub(crate) struct TestResolver {
 
 impl TestResolver {
     pub(crate) fn new() -> Result<Self> {
-        let records = Records::new()?;
+        let records = records()?;
 
         Ok(Self {
             resolver: Resolver::new(records.clone()),
@@ -245,4 +401,75 @@ impl TestResolver {
     pub(crate) fn session_keyring(&self, cred: &Credential) -> Option<ARef<Keyring>> {
         self.resolver.session_keyring(cred, &rcu::read_lock())
     }
+}
+
+/// What most tests of the resolver, and of what becomes of keyrings, begin with.
+///
+/// Fields are dropped in this order: what refers to others goes first.
+pub(crate) struct Setup {
+    pub(crate) resolver: TestResolver,
+    pub(crate) cred: ARef<Credential>,
+    pub(crate) ns: TestNamespace,
+    pub(crate) user: TestUser,
+}
+
+impl Setup {
+    pub(crate) fn new(uid: u32) -> Result<Self> {
+        let user = TestUser::new(uid)?;
+        let ns = TestNamespace::new(1000, 0, 0, u32::MAX)?;
+
+        Ok(Self {
+            cred: cred(&user, &ns)?,
+            user,
+            ns,
+            resolver: TestResolver::new()?,
+        })
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.resolver.records
+    }
+
+    pub(crate) fn resolve(&self) -> Result<Pair> {
+        self.resolver.resolve(&self.cred)
+    }
+
+    pub(crate) fn session_keyring(&self) -> Option<Serial> {
+        let keyring = self.resolver.session_keyring(&self.cred)?;
+
+        Some(keyring.serial())
+    }
+
+    pub(crate) fn register(&self) -> Result<&Keyring> {
+        self.ns.user_keyring_register().ok_or(ENOKEY)
+    }
+}
+
+/// Returns the serial numbers of a pair.
+pub(crate) fn serials(pair: &Pair) -> (Serial, Serial) {
+    (pair.user.serial(), pair.session.serial())
+}
+
+/// Runs `f` and returns how often each event happened meanwhile.
+pub(crate) fn counting<R, const N: usize>(events: [Event; N], f: impl FnOnce() -> R) -> (R, [u64; N]) {
+    let before = events.map(|event| event.total());
+    let result = f();
+    let mut after = events.map(|event| event.total());
+
+    for (after, before) in after.iter_mut().zip(before) {
+        *after -= before;
+    }
+    (result, after)
+}
+
+/// Sets the permissions of a keyring of the test's own.
+pub(crate) fn set_permissions(keyring: &Keyring, permissions: u32) {
+    // SAFETY: The pointer is valid, and nobody else writes the field.
+    unsafe { (*keyring.as_ptr()).perm = permissions };
+}
+
+/// Gives a keyring of the test's own to another UID.
+pub(crate) fn set_uid(keyring: &Keyring, uid: u32) {
+    // SAFETY: The pointer is valid, and nobody else writes the field.
+    unsafe { (*keyring.as_ptr()).uid.val = uid };
 }

@@ -7,12 +7,11 @@ use kernel::{prelude::*, sync::rcu};
 use crate::{
     abstractions::{
         cred::{self, CredentialExt as _},
-        fprobe::{self, Handler as _},
         key::Permissions,
         keyring::{AllocFlags, Keyring},
     },
     fixture::{self, TestNamespace, TestUser},
-    record::{KeyringCollected, NamespaceFreed, Pair, Records},
+    record::{Pair, Records},
 };
 
 fn pair() -> Result<Pair> {
@@ -44,7 +43,10 @@ fn uid_keyrings() -> Result<Pair> {
 }
 
 fn publish(records: &Records, user: &TestUser, ns: &TestNamespace, pair: &Pair) -> Result {
-    records.publish_pair(user, &ns.lock_keyrings(), pair.clone())
+    records.with(user, ns, |entry| {
+        entry.keep(true);
+        entry.set_pair(pair.clone())
+    })
 }
 
 /// Returns the serial numbers that are on record.
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn a_record_holds_the_uid_record_and_both_keyrings() -> Result {
         let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
-        let (records, pair) = (Records::new()?, pair()?);
+        let (records, pair) = (fixture::records()?, pair()?);
 
         assert_eq!(serials(&records, &user, &ns), None);
         publish(&records, &user, &ns, &pair)?;
@@ -86,7 +88,7 @@ mod tests {
     fn records_of_two_uids_are_two() -> Result {
         let ns = TestNamespace::new(1000, 0, 0, 2000)?;
         let (one, two) = (TestUser::new(1000)?, TestUser::new(1001)?);
-        let (records, first, second) = (Records::new()?, pair()?, pair()?);
+        let (records, first, second) = (fixture::records()?, pair()?, pair()?);
 
         publish(&records, &one, &ns, &first)?;
         assert_eq!(serials(&records, &two, &ns), None);
@@ -103,7 +105,7 @@ mod tests {
             TestNamespace::new(1000, 0, 0, 2000)?,
             TestNamespace::new(1001, 0, 0, 2000)?,
         );
-        let (records, first, second) = (Records::new()?, pair()?, pair()?);
+        let (records, first, second) = (fixture::records()?, pair()?, pair()?);
 
         publish(&records, &user, &one, &first)?;
         assert_eq!(serials(&records, &user, &two), None);
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn a_register_is_on_record_beside_a_pair() -> Result {
         let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
-        let (records, register) = (Records::new()?, fixture::keyring(c"register")?);
+        let (records, register) = (fixture::records()?, fixture::keyring(c"register")?);
         let on_record = || {
             let rcu = rcu::read_lock();
             records
@@ -125,12 +127,12 @@ mod tests {
         };
 
         assert_eq!(on_record(), None);
-        records.publish_register(&user, &ns.lock_keyrings(), register.clone())?;
+        records.with(&user, &ns, |entry| entry.set_register(register.clone()))?;
         assert_eq!(on_record(), Some(register.serial()));
         assert_eq!(serials(&records, &user, &ns), None);
         assert_eq!((records.pairs(), records.registers()), (0, 1));
 
-        records.namespace_freed(ns.id());
+        records.state().namespaces.free(ns.id());
         assert!(fixture::wait_until(|| records.registers() == 0));
         assert_eq!(on_record(), None);
         Ok(())
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn a_record_takes_the_place_of_the_one_before() -> Result {
         let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
-        let (records, first, second) = (Records::new()?, pair()?, pair()?);
+        let (records, first, second) = (fixture::records()?, pair()?, pair()?);
 
         publish(&records, &user, &ns, &first)?;
         publish(&records, &user, &ns, &second)?;
@@ -154,11 +156,7 @@ mod tests {
     fn a_pair_goes_when_the_kernel_collects_one_of_it() -> Result {
         let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
         let other = TestUser::new(1001)?;
-        let records = Records::new()?;
-        let _probe = KBox::pin_init(
-            fprobe::Registration::new(KeyringCollected(records.clone())),
-            GFP_KERNEL,
-        )?;
+        let records = fixture::records()?;
 
         for session in [false, true] {
             let (dead, live) = (uid_keyrings()?, uid_keyrings()?);
@@ -186,12 +184,12 @@ mod tests {
             TestNamespace::new(1000, 0, 0, 2000)?,
             TestNamespace::new(1001, 0, 0, 2000)?,
         );
-        let (records, pair) = (Records::new()?, pair()?);
+        let (records, pair) = (fixture::records()?, pair()?);
 
         publish(&records, &one, &gone, &pair)?;
         publish(&records, &two, &gone, &pair)?;
         publish(&records, &one, &stays, &pair)?;
-        assert_eq!(NamespaceFreed(records.clone()).entry(gone.id()), None);
+        records.state().namespaces.free(gone.id());
         assert!(fixture::wait_until(|| records.pairs() == 1));
         assert_eq!(serials(&records, &one, &gone), None);
         assert_eq!(serials(&records, &one, &stays), own_serials(&pair));
@@ -203,10 +201,10 @@ mod tests {
     #[test]
     fn a_namespace_without_records_is_nothing_to_do() -> Result {
         let ns = TestNamespace::new(1000, 0, 0, 2000)?;
-        let records = Records::new()?;
+        let records = fixture::records()?;
 
-        records.namespace_freed(ns.id());
-        records.namespace_freed(ns.id());
+        records.state().namespaces.free(ns.id());
+        records.state().namespaces.free(ns.id());
         assert_eq!(records.pairs(), 0);
         Ok(())
     }
@@ -216,10 +214,10 @@ mod tests {
         let (user, ns) = (TestUser::new(1000)?, TestNamespace::new(1000, 0, 0, 2000)?);
 
         for _ in 0..20 {
-            let (records, pair) = (Records::new()?, pair()?);
+            let (records, pair) = (fixture::records()?, pair()?);
 
             publish(&records, &user, &ns, &pair)?;
-            records.namespace_freed(ns.id());
+            records.state().namespaces.free(ns.id());
             drop(records);
             assert_eq!((pair.user.refcount(), pair.session.refcount()), (1, 1));
         }

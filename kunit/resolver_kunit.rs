@@ -3,74 +3,29 @@
 //! Tests of the resolver.
 
 use kernel::{
-    cred::Credential,
     prelude::*,
-    sync::{aref::ARef, rcu},
+    sync::rcu,
     time::{delay::fsleep, Delta}, //
 };
 
 use crate::{
-    abstractions::{counters::Event as _, keyring::Keyring},
     bindings,
-    fixture::{self, TestNamespace, TestResolver, TestUser},
+    fixture::{self, serials, set_permissions, Setup, TestNamespace, TestResolver, TestUser},
     record::Pair,
     stats::Event,
 };
 
-/// What most tests begin with.
-///
-/// Fields are dropped in this order: what refers to others goes first.
-struct Setup {
-    resolver: TestResolver,
-    cred: ARef<Credential>,
-    ns: TestNamespace,
-    user: TestUser,
-}
-
-impl Setup {
-    fn new(uid: u32) -> Result<Self> {
-        let user = TestUser::new(uid)?;
-        let ns = TestNamespace::new(1000, 0, 0, u32::MAX)?;
-
-        Ok(Self {
-            cred: fixture::cred(&user, &ns)?,
-            user,
-            ns,
-            resolver: TestResolver::new()?,
-        })
-    }
-
-    fn resolve(&self) -> Result<Pair> {
-        self.resolver.resolve(&self.cred)
-    }
-
-    /// Resolves until the kernel has unlinked what is invalidated, which fails the look-up so far.
-    fn resolve_after_collection(&self) -> Result<Pair> {
-        for _ in 0..500 {
-            match self.resolve() {
-                Err(e) if e == EKEYREVOKED => fsleep(Delta::from_millis(10)),
-                result => return result,
-            }
+/// Resolves until the kernel has unlinked what is invalidated, which fails the look-up so far.
+fn resolve_after_collection(setup: &Setup) -> Result<Pair> {
+    for _ in 0..500 {
+        match setup.resolve() {
+            Err(e) if e == EKEYREVOKED => fsleep(Delta::from_millis(10)),
+            result => return result,
         }
-        Err(ETIMEDOUT)
     }
-
-    fn session_keyring(&self) -> Option<i32> {
-        let keyring = self.resolver.session_keyring(&self.cred)?;
-
-        Some(keyring.serial())
-    }
-
-    fn register(&self) -> Result<&Keyring> {
-        self.ns.user_keyring_register().ok_or(ENOKEY)
-    }
+    Err(ETIMEDOUT)
 }
 
-fn serials(pair: &Pair) -> (i32, i32) {
-    (pair.user.serial(), pair.session.serial())
-}
-
-/// Runs `f` and returns how often each event happened meanwhile.
 fn counting<R>(f: impl FnOnce() -> R) -> (R, [u64; 5]) {
     let events = [
         Event::Hit,
@@ -79,19 +34,8 @@ fn counting<R>(f: impl FnOnce() -> R) -> (R, [u64; 5]) {
         Event::Adoption,
         Event::Error,
     ];
-    let before = events.map(|event| event.total());
-    let result = f();
-    let mut after = events.map(|event| event.total());
 
-    for (after, before) in after.iter_mut().zip(before) {
-        *after -= before;
-    }
-    (result, after)
-}
-
-fn set_permissions(keyring: &Keyring, f: impl FnOnce(u32) -> u32) {
-    // SAFETY: The pointer is valid, and the keyring is the test's own.
-    unsafe { (*keyring.as_ptr()).perm = f((*keyring.as_ptr()).perm) };
+    fixture::counting(events, f)
 }
 
 #[kunit_tests(usk_resolver)]
@@ -99,21 +43,8 @@ mod tests {
     use super::*;
     use crate::{
         abstractions::{cred::CredentialExt as _, user_namespace},
-        resolver::Name,
+        name::Name,
     };
-
-    #[test]
-    fn names_are_those_of_the_kernel() {
-        assert!(Name::user(0).as_c_str() == c"_uid.0");
-        assert!(Name::user(1).as_c_str() == c"_uid.1");
-        assert!(Name::user(1000).as_c_str() == c"_uid.1000");
-        assert!(Name::user(4_294_967_294).as_c_str() == c"_uid.4294967294");
-        assert!(Name::session(0).as_c_str() == c"_uid_ses.0");
-        assert!(Name::session(1).as_c_str() == c"_uid_ses.1");
-        assert!(Name::session(1000).as_c_str() == c"_uid_ses.1000");
-        assert!(Name::session(4_294_967_294).as_c_str() == c"_uid_ses.4294967294");
-        assert!(Name::session(u32::MAX).as_c_str() == c"_uid_ses.4294967295");
-    }
 
     #[test]
     fn what_is_created_is_as_the_kernel_makes_it() -> Result {
@@ -295,7 +226,7 @@ mod tests {
         let first = setup.resolve()?;
 
         first.session.invalidate();
-        let second = setup.resolve_after_collection()?;
+        let second = resolve_after_collection(&setup)?;
         assert_eq!(first.user.serial(), second.user.serial());
         assert!(first.session.serial() != second.session.serial());
         assert_eq!(setup.session_keyring(), Some(second.session.serial()));
@@ -307,11 +238,11 @@ mod tests {
         let setup = Setup::new(1000)?;
         let pair = setup.resolve()?;
 
-        set_permissions(&pair.session, |_| 0);
+        set_permissions(&pair.session, 0);
         assert_eq!(setup.resolve().err(), Some(EACCES));
         assert_eq!(setup.session_keyring(), None);
         // The owner's permission does as well as the possessor's.
-        set_permissions(&pair.session, |_| bindings::KEY_USR_SEARCH);
+        set_permissions(&pair.session, bindings::KEY_USR_SEARCH);
         assert_eq!(serials(&setup.resolve()?), serials(&pair));
         assert_eq!(setup.session_keyring(), Some(pair.session.serial()));
         Ok(())
@@ -322,8 +253,7 @@ mod tests {
         let setup = Setup::new(1000)?;
         let pair = setup.resolve()?;
 
-        // SAFETY: The pointer is valid, and the keyring is the test's own.
-        unsafe { (*pair.session.as_ptr()).uid.val = 1001 };
+        fixture::set_uid(&pair.session, 1001);
         let newly_loaded = TestResolver::new()?;
         assert_eq!(serials(&setup.resolve()?), serials(&pair));
         assert_eq!(serials(&newly_loaded.resolve(&setup.cred)?), serials(&pair));
@@ -415,7 +345,7 @@ mod tests {
         let setup = Setup::new(1000)?;
 
         setup.resolve()?;
-        set_permissions(setup.register()?, |_| 0);
+        set_permissions(setup.register()?, 0);
         assert_eq!(setup.resolve().err(), Some(EACCES));
         assert_eq!(setup.session_keyring(), None);
         Ok(())
@@ -485,10 +415,10 @@ mod tests {
             resolver.resolve(&creds[1])?;
             let first = resolver.resolve(cred)?;
 
-            set_permissions(&first.session, |_| 0);
+            set_permissions(&first.session, 0);
             assert_eq!(resolver.resolve(cred).err(), Some(EACCES));
             assert!(resolver.session_keyring(cred).is_none());
-            set_permissions(&first.session, |_| bindings::KEY_POS_ALL);
+            set_permissions(&first.session, bindings::KEY_POS_ALL);
 
             first.session.revoke();
             assert_eq!(resolver.resolve(cred).err(), Some(EKEYREVOKED));

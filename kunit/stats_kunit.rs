@@ -8,7 +8,7 @@ use kernel::prelude::*;
 mod tests {
     use kernel::{debugfs::Writer, fmt, prelude::*, str::CString};
 
-    use crate::{record::Records, stats::Stats};
+    use crate::{fixture, stats::Stats};
 
     struct Shown(Stats);
 
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn each_line_is_a_name_and_a_number() -> Result {
-        let shown = CString::try_from_fmt(fmt!("{}", Shown(Stats(Records::new()?))))?;
+        let shown = CString::try_from_fmt(fmt!("{}", Shown(Stats(fixture::records()?))))?;
         let names = [
             "hits",
             "misses",
@@ -29,6 +29,11 @@ mod tests {
             "errors",
             "rcu_hits",
             "rcu_misses",
+            "deaths",
+            "revivals",
+            "missed",
+            "reaped",
+            "survivors",
             "records",
         ];
         let mut lines = shown.to_str().map_err(|_| EINVAL)?.lines();

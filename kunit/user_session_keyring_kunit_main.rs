@@ -12,16 +12,26 @@
 
 use kernel::prelude::*;
 
+use crate::abstractions::fprobe;
+
 #[path = "../rust/abstractions/mod.rs"]
 mod abstractions;
 #[path = "../rust/bindings/mod.rs"]
 mod bindings;
+#[path = "../rust/inventory.rs"]
+mod inventory;
+#[path = "../rust/name.rs"]
+mod name;
+#[path = "../rust/owner.rs"]
+mod owner;
 #[path = "../rust/record.rs"]
 mod record;
 #[path = "../rust/resolver.rs"]
 mod resolver;
 #[path = "../rust/stats.rs"]
 mod stats;
+#[path = "../rust/survivor.rs"]
+mod survivor;
 
 mod fixture;
 
@@ -31,6 +41,7 @@ mod fprobe_kunit;
 mod key_kunit;
 mod keyring_kunit;
 mod livepatch_kunit;
+mod name_kunit;
 mod record_kunit;
 mod resolver_kunit;
 mod rhashtable_kunit;
@@ -47,10 +58,14 @@ module! {
     license: "GPL",
 }
 
-struct UserSessionKeyringKunit;
+struct UserSessionKeyringKunit {
+    _rescue: Pin<KBox<fprobe::Registration<fixture::Rescue>>>,
+}
 
 impl kernel::Module for UserSessionKeyringKunit {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            _rescue: KBox::pin_init(fprobe::Registration::new(fixture::Rescue), GFP_KERNEL)?,
+        })
     }
 }
