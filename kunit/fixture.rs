@@ -165,7 +165,9 @@ impl TestUser {
     fn hide(&self, left: i32) {
         // Nobody else may change the count.
         rcu::rcu_barrier();
-        self.0.absent.store(self.0.count().load(Relaxed) - 1, Relaxed);
+        self.0
+            .absent
+            .store(self.0.count().load(Relaxed) - 1, Relaxed);
         self.0.count().store(left, Relaxed);
     }
 
@@ -373,7 +375,7 @@ pub(crate) fn records() -> Result<Arc<Records>> {
     set_in_charge(true);
     stop_at(0);
     go_on();
-    Records::new(in_charge)
+    Records::new(in_charge, || true)
 }
 
 /// A resolver with records of its own.
@@ -451,7 +453,10 @@ pub(crate) fn serials(pair: &Pair) -> (Serial, Serial) {
 }
 
 /// Runs `f` and returns how often each event happened meanwhile.
-pub(crate) fn counting<R, const N: usize>(events: [Event; N], f: impl FnOnce() -> R) -> (R, [u64; N]) {
+pub(crate) fn counting<R, const N: usize>(
+    events: [Event; N],
+    f: impl FnOnce() -> R,
+) -> (R, [u64; N]) {
     let before = events.map(|event| event.total());
     let result = f();
     let mut after = events.map(|event| event.total());

@@ -271,8 +271,8 @@ fn place(id: Id) -> TableKey {
 /// # Invariants
 ///
 /// As long as `is_watched` returns `true`, the namespace of an entry in the table has not gone
-/// through `key_free_user_ns()`. So its memory stays for as long as the RCU read lock is held, if it
-/// was held when that was asked: the kernel frees it a grace period after that function.
+/// through `key_free_user_ns()`. So its memory stays for as long as the RCU read lock is held, if
+/// it was held when that was asked: the kernel frees it a grace period after that function.
 #[pin_data]
 pub(crate) struct Namespaces<T: OnFree> {
     // Dropped before the table is.
