@@ -47,6 +47,7 @@ use kernel::{
 use crate::{
     abstractions::{
         counters::Event as _,
+        key::Serial,
         keyring::Keyring,
         params,
         user::User,
@@ -62,6 +63,7 @@ use crate::{
     record::State,
     stats::Event,
     survivor::{
+        self,
         Reservation,
         Survivor, //
     },
@@ -128,20 +130,30 @@ impl Unlinked {
     /// returns those that somebody else may have.
     ///
     /// Returns an error if memory runs out; both are still linked then.
-    fn of(register: &Keyring, number: u32, select: impl Fn(&Keyring) -> bool) -> Result<Self> {
-        let find = |name: Name| -> Result<_> {
+    fn of(
+        register: &Keyring,
+        number: u32,
+        known: [Option<Serial>; 2],
+        select: impl Fn(&Keyring) -> bool,
+    ) -> Result<Self> {
+        let find = |name: Name, known: Option<Serial>| -> Result<_> {
             let found = match register.search(name.as_c_str()) {
                 Ok(keyring) => Some(keyring),
                 Err(e) if e == EAGAIN => None,
-                // It is there, but its permissions or its state keep a search from finding it.
-                Err(_) => register.find_linked(name.as_c_str())?,
+                // It is there, but its permissions or its state keep a search from finding it. If
+                // it is not the one that is known, as may be after a task has used the kernel's own
+                // code, that serves as well: links are found by name.
+                Err(_) => match survivor::find(known, &name) {
+                    Some(keyring) => Some(keyring),
+                    None => register.find_linked(name.as_c_str())?,
+                },
             };
 
             Ok(found.filter(|keyring| select(keyring)))
         };
         let unlinked = Self {
-            user: find(Name::user(number))?,
-            session: find(Name::session(number))?,
+            user: find(Name::user(number), known[0])?,
+            session: find(Name::session(number), known[1])?,
         };
         let are_alone = unlinked.are_alone();
 
@@ -212,6 +224,8 @@ pub(crate) struct Place {
     pub(crate) register: Option<ARef<Keyring>>,
     /// Whether there may be keyrings in the register by the name of all UIDs without a mapping.
     pub(crate) was_unmapped: bool,
+    /// The serial numbers of the user keyring and of the user session keyring that were found last.
+    pub(crate) known: [Option<Serial>; 2],
     /// Since when.
     pub(crate) since: Delta,
     unlinked: Option<(Unlinked, Reservation)>,
@@ -222,6 +236,7 @@ impl Place {
         Self {
             register: None,
             was_unmapped: false,
+            known: [None; 2],
             since: now,
             unlinked: None,
         }
@@ -272,9 +287,11 @@ impl Place {
             Some((register, number, is_own)) => {
                 if self.was_unmapped && number != UNMAPPED {
                     // The UID has a mapping now, and nobody finds these any more.
-                    Unlinked::of(register, UNMAPPED, is_of_user)?;
+                    Unlinked::of(register, UNMAPPED, [None; 2], is_of_user)?;
                 }
-                Unlinked::of(register, number, |keyring| is_own || is_of_user(keyring))?
+                Unlinked::of(register, number, self.known, |keyring| {
+                    is_own || is_of_user(keyring)
+                })?
             }
             None => Unlinked::default(),
         };

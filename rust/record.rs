@@ -922,8 +922,9 @@ impl<'a> Entry<'a> {
     }
 
     /// Forgets the former life, because the UID has all keyrings that it gets.
-    pub(crate) fn forget_survivor(&mut self) {
+    pub(crate) fn settle(&mut self, pair: &Pair) {
         self.survivor = None;
+        self.place.known = [Some(pair.user.serial()), Some(pair.session.serial())];
     }
 
     fn key(&self) -> TableKey {

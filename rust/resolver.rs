@@ -168,6 +168,7 @@ impl Resolver {
                 if let ([Some(Ok(user)), Some(Ok(session))], true) = (found, uid.is_some()) {
                     let pair = Pair { user, session };
 
+                    entry.settle(&pair);
                     if pair.is_live_without_expiry() && entry.pair().is_none() {
                         entry.set_pair(pair)?;
                         Event::Adoption.count();
@@ -431,13 +432,14 @@ fn find_or_create(
         },
     };
 
-    entry.forget_survivor();
+    let pair = Pair { user, session };
+    entry.settle(&pair);
 
     let created = user_created || session_created;
     if created {
         Event::Creation.count();
     }
-    Ok((Pair { user, session }, created))
+    Ok((pair, created))
 }
 
 /// Searches a register as the current task.

@@ -76,13 +76,7 @@ pub(crate) struct Survivor {
 impl Survivor {
     /// Returns a keyring, if `serial` is still that of one of this name, and it may be used.
     pub(crate) fn find(&self, serial: Option<Serial>, name: &Name) -> Option<ARef<Keyring>> {
-        let keyring = Keyring::try_from_key(Key::lookup(serial?).ok()?).ok()?;
-
-        (keyring.is_uid_keyring()
-            && keyring.uid() == self.uid
-            && keyring.description() == name.as_c_str()
-            && keyring.validate().is_ok())
-        .then_some(keyring)
+        find(serial, name).filter(|keyring| keyring.uid() == self.uid && keyring.validate().is_ok())
     }
 
     /// Waits until it is certain that what pins the keyrings is not about to be freed.
@@ -122,6 +116,13 @@ impl Survivor {
             .flatten()
             .any(|serial| Key::lookup(serial).is_ok())
     }
+}
+
+/// Returns a keyring that the kernel made, if `serial` is still that of one of this name.
+pub(crate) fn find(serial: Option<Serial>, name: &Name) -> Option<ARef<Keyring>> {
+    let keyring = Keyring::try_from_key(Key::lookup(serial?).ok()?).ok()?;
+
+    (keyring.is_uid_keyring() && keyring.description() == name.as_c_str()).then_some(keyring)
 }
 
 /// All survivors.
