@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "observe.h"
 #include "scenarios.h"
 
 #define UNMAPPED	((uid_t)-1)
@@ -412,11 +413,6 @@ const struct scenario namespace_scenarios[] = {
  * Where the module is meant to differ: the kernel's own code knows a pair by
  * its printed name, so two UIDs without one share theirs.
  */
-static bool module_present(void)
-{
-	return !access("/sys/module/user_session_keyring", F_OK);
-}
-
 static void ask_unmapped_other(void)
 {
 	long us, u;

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What becomes of keyrings, seen by somebody who has no part in it: by a serial number one can tell
+ * whether a key exists, without being let near it.
+ */
+#ifndef OBSERVE_H
+#define OBSERVE_H
+
+#include "transcript.h"
+
+/* Whether keyrings are meant to end with the record of their UID. */
+bool module_present(void);
+
+bool key_exists(int id);
+
+/* The serial of what the caller sees in /proc/keys under that name, or 0. */
+int visible_key(const char *desc);
+
+/* How many keys are charged to @uid, 0 if there is no record of it. */
+int keys_charged(uid_t uid);
+
+/*
+ * Wait until two other UIDs, one after the other, have lost all that nothing pins: whatever else was
+ * to go by now has had more time.
+ */
+void let_others_die(void);
+
+/* Whether @id is freed, given the time that it takes. */
+bool is_freed(int id);
+
+/*
+ * Expect that a key goes with its UID: that it is freed if the module is present, and that it is there
+ * when others have died if not.
+ */
+void expect_documented_end(int id, const char *what);
+
+/* Expect that a key is there when others have died. */
+void expect_pinned(int id, const char *what);
+
+void send_fd(int sock, int fd);
+int receive_fd(int sock);
+
+/* A file opened by the current process. */
+int open_a_file(void);
+
+#endif
