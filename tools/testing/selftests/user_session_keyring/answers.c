@@ -6,8 +6,9 @@
  *
  * Usage: answers --list | answers --list-deviations | answers NAME
  *
- * The deviations are where the module is meant to answer differently: each
- * says for itself what must hold, with the module and without.
+ * The deviations are where the module is meant to answer differently, or to end
+ * what the kernel keeps: each says for itself what must hold, with the module
+ * and without.
  *
  * Exit status 0 if all that is documented was found to hold, 1 if not, 2 if
  * the scenario could not be played.
@@ -37,6 +38,12 @@ static const struct scenario *const tables[] = {
 	dead_scenarios,
 };
 
+static const struct scenario *const deviation_tables[] = {
+	deviations,
+	life_scenarios,
+	survivor_scenarios,
+};
+
 static void list(const struct scenario *table)
 {
 	for (; table->name; table++)
@@ -54,8 +61,10 @@ static const struct scenario *find_in(const struct scenario *table,
 
 static const struct scenario *find(const char *name)
 {
-	const struct scenario *found = find_in(deviations, name);
+	const struct scenario *found = NULL;
 
+	for (size_t i = 0; !found && i < ARRAY_SIZE(deviation_tables); i++)
+		found = find_in(deviation_tables[i], name);
 	for (size_t i = 0; !found && i < ARRAY_SIZE(tables); i++)
 		found = find_in(tables[i], name);
 	return found;
@@ -115,7 +124,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 2 && !strcmp(argv[1], "--list-deviations")) {
-		list(deviations);
+		for (size_t i = 0; i < ARRAY_SIZE(deviation_tables); i++)
+			list(deviation_tables[i]);
 		return 0;
 	}
 	scenario = argc == 2 ? find(argv[1]) : NULL;

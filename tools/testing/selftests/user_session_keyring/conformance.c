@@ -56,33 +56,6 @@ static const char *session_name(uid_t uid)
 	return name;
 }
 
-/* What a UID leaves: shared->key[0] is @us, [1] is @u, and [2] a secret in @us. */
-#define US	shared->key[0]
-#define U	shared->key[1]
-#define SECRET	shared->key[2]
-
-static void leave_secret(void)
-{
-	US = get_keyring_id(USER_SESSION, 0);
-	U = get_keyring_id(USER, 0);
-	SECRET = add_user_key("secret", USER_SESSION);
-	expect(US > 0 && U > 0 && SECRET > 0, "there should be a pair, and a key in it");
-}
-
-static bool finds_secret(void)
-{
-	char payload[64];
-
-	return get_keyring_id(USER_SESSION, 0) == US && get_keyring_id(USER, 0) == U &&
-	       search(USER_SESSION, "secret", 0) == SECRET &&
-	       read_key(SECRET, payload, sizeof(payload)) > 0 && !strcmp(payload, "secret");
-}
-
-static void expect_secret(void)
-{
-	expect(finds_secret(), "the pair, and the key in it, should be as they were");
-}
-
 /* Without a pin, a pair fares as that of a UID of which nothing is left at all. */
 static int control;
 

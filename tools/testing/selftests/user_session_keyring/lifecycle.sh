@@ -11,6 +11,7 @@ GC_DELAY=/proc/sys/kernel/keys/gc_delay
 # A function, and what it shows.
 LIFECYCLE="survive_loading: serials and keys survive loading and removal
 survive_removal: a pair made while loaded survives the module
+tell_unmapped: removal tells of keyrings that the kernel does not find
 survive_unmapped: serials and keys of a UID without a mapping survive
 load_twice: a second loading is refused
 remove_enabled: removal while enabled is refused
@@ -233,6 +234,26 @@ survive_unmapped() {
 	same "the pair made while loaded, disabled" "$(look_around_inside)" "$before"
 	remove
 	same "the pair made while loaded, removed" "$(look_around_inside)" "$before"
+}
+
+# The second UID that has no mapping in a namespace has a pair that is out of the kernel's sight.
+UNMAPPED_KEPT="^<4>$MODULE: 1 UIDs without a mapping have keyrings that the kernel does not find\$"
+
+has_answer() {
+	[ -s "$WORK/answer" ]
+}
+
+tell_unmapped() {
+	start_namespace -u "$JUDY"
+	in_namespace keyctl id @us >/dev/null
+	load
+	: >"$WORK/answer"
+	in_background ./as -j "$namespace" 0 sh -c \
+		'keyctl id @us >"$1" && exec sleep 1000' sh "$WORK/answer"
+	wait_for 10 has_answer || complain "root is not answered"
+	unload
+	also_expected=$UNMAPPED_KEPT
+	log_since_mark | grep -q "$UNMAPPED_KEPT" || complain "it does not say which keyrings go"
 }
 
 # refused REASON COMMAND...: it must fail, and say why.

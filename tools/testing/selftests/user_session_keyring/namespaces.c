@@ -44,8 +44,7 @@ static void write_map(const char *file, const char *map)
 	close(fd);
 }
 
-/* Run @fn as @uid in a new namespace with @map, or with none as yet. */
-static pid_t start_in_namespace(uid_t uid, const char *map, void (*fn)(void))
+pid_t start_in_namespace(uid_t uid, const char *map, void (*fn)(void))
 {
 	char file[64], byte;
 	pid_t pid;
@@ -76,7 +75,7 @@ static void in_namespace(uid_t uid, const char *map, void (*fn)(void))
 	finish_child(start_in_namespace(uid, map, fn));
 }
 
-static const char *map_to(uid_t inside, uid_t outside)
+const char *map_to(uid_t inside, uid_t outside)
 {
 	static char map[64];
 
@@ -84,9 +83,9 @@ static const char *map_to(uid_t inside, uid_t outside)
 	return map;
 }
 
-static int joined_fd;
+int joined_fd;
 
-static void open_namespace(pid_t pid)
+void open_namespace(pid_t pid)
 {
 	char file[64];
 
@@ -96,7 +95,7 @@ static void open_namespace(pid_t pid)
 		die(file);
 }
 
-static void join_namespace(void)
+void join_namespace(void)
 {
 	if (setns(joined_fd, CLONE_NEWUSER))
 		die("setns");

@@ -53,6 +53,28 @@ int keys_charged(uid_t uid)
 	return found;
 }
 
+void leave_secret(void)
+{
+	US = get_keyring_id(USER_SESSION, 0);
+	U = get_keyring_id(USER, 0);
+	SECRET = add_user_key("secret", USER_SESSION);
+	expect(US > 0 && U > 0 && SECRET > 0, "there should be a pair, and a key in it");
+}
+
+bool finds_secret(void)
+{
+	char payload[64];
+
+	return get_keyring_id(USER_SESSION, 0) == US && get_keyring_id(USER, 0) == U &&
+	       search(USER_SESSION, "secret", 0) == SECRET &&
+	       read_key(SECRET, payload, sizeof(payload)) > 0 && !strcmp(payload, "secret");
+}
+
+void expect_secret(void)
+{
+	expect(finds_secret(), "the pair, and the key in it, should be as they were");
+}
+
 static uid_t other_uid;
 
 static void live_and_die(void)
@@ -101,6 +123,30 @@ void expect_documented_end(int id, const char *what)
 		expect(is_freed(id), "%s should be gone", what);
 	else
 		expect_pinned(id, what);
+}
+
+static uid_t charged_uid;
+static int charged_keys;
+
+static bool charge_has_settled(void)
+{
+	return keys_charged(charged_uid) == charged_keys;
+}
+
+void expect_charged(uid_t uid, int keys)
+{
+	charged_uid = uid;
+	charged_keys = keys;
+	expect(poll_until(charge_has_settled), "%d keys should be charged to the UID, not %d", keys,
+	       keys_charged(uid));
+}
+
+void expect_documented_end_of(uid_t uid)
+{
+	expect_documented_end(US, "the user session keyring");
+	expect_documented_end(U, "the user keyring");
+	expect_documented_end(SECRET, "the key");
+	expect_charged(uid, module_present() ? 0 : 3);
 }
 
 void send_fd(int sock, int fd)

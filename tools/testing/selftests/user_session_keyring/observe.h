@@ -13,11 +13,23 @@ bool module_present(void);
 
 bool key_exists(int id);
 
+/* What a UID leaves: @us, @u, and a secret in @us. */
+#define US	(shared->key[0])
+#define U	(shared->key[1])
+#define SECRET	(shared->key[2])
+
+void leave_secret(void);
+bool finds_secret(void);
+void expect_secret(void);
+
 /* The serial of what the caller sees in /proc/keys under that name, or 0. */
 int visible_key(const char *desc);
 
 /* How many keys are charged to @uid, 0 if there is no record of it. */
 int keys_charged(uid_t uid);
+
+/* Expect that in the end there are so many. */
+void expect_charged(uid_t uid, int keys);
 
 /*
  * Wait until two other UIDs, one after the other, have lost all that nothing pins: whatever else was
@@ -33,6 +45,9 @@ bool is_freed(int id);
  * when others have died if not.
  */
 void expect_documented_end(int id, const char *what);
+
+/* The same of all that leave_secret() left, and of the quota. */
+void expect_documented_end_of(uid_t uid);
 
 /* Expect that a key is there when others have died. */
 void expect_pinned(int id, const char *what);
