@@ -66,9 +66,9 @@ counter() {
 	sed -n "s/^$1 //p" "$STATS"
 }
 
-# Load the module, and wait until every task is answered by it.
+# load [PARAMETER=VALUE]...: wait until every task is answered by the module.
 load() {
-	insmod "./$MODULE.ko" || {
+	insmod "./$MODULE.ko" "$@" || {
 		complain "insmod failed"
 		return
 	}

@@ -23,18 +23,27 @@ disable_in_upcall: disabling does not wait for an upcall
 storm: $STORM times in and out under load"
 
 list_lifecycle() {
-	echo "$LIFECYCLE" | sed 's/^[^:]*: /life cycle: /'
+	list_tests "life cycle" "$LIFECYCLE"
 }
 
 lifecycle() {
-	echo "$LIFECYCLE" >"$WORK/lifecycle"
+	play_tests "life cycle" "$LIFECYCLE"
+}
+
+# list_tests KIND LIST
+list_tests() {
+	echo "$2" | sed "s/^[^:]*: /$1: /"
+}
+
+play_tests() {
+	echo "$2" >"$WORK/tests"
 	while IFS=: read -r function name; do
 		begin_test
 		"$function"
 		stop_all
 		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
-		end_test "life cycle:$name"
-	done <"$WORK/lifecycle"
+		end_test "$1:$name"
+	done <"$WORK/tests"
 }
 
 # Processes in the background are ended with the test.
