@@ -145,6 +145,7 @@ static int make_pipe(void)
 
 	if (pipe2(fds, O_CLOEXEC))
 		die("pipe");
+	close(fds[1]);
 	return fds[0];
 }
 

@@ -16,6 +16,7 @@ hand_back_replaced: survivors are found after another livepatch has replaced thi
 refuse_linger: linger takes 0 to 86400
 linger: what lingers is picked up whole, and ends later
 end_linger: what lingers ends when linger is shortened
+limit_notices: notices of root are named, and limited
 list_records: records lists what there is, for root alone
 refuse_reap: reap refuses what is no UID, root, and who has nothing
 reap: reap ends what is alive, in all namespaces, and what lingers
@@ -220,6 +221,8 @@ hand_back_replaced() {
 	load
 	leave_survivor "$GRIT"
 	replace
+	# Nobody tells the module, which has to find out by itself.
+	wait_for 15 state_is "$GRIT" "" || complain "it is a survivor yet"
 	same "the survivor, replaced" "$(user_session "$GRIT")" "$us"
 	same "the key in it, replaced" "$(print_key "$GRIT" secret)" linked
 	remove_both
@@ -290,6 +293,24 @@ end_linger() {
 	write_to "$LINGER" 0
 	ends "$us" "what lingers no more"
 	wait_for 10 is_charged "$INES" "" || complain "the quota is not given back"
+	unload
+}
+
+NOTICE="keyctl\\[[0-9]*\\] of root uses the keyrings of its UID\$"
+
+limit_notices() {
+	load notice_root=1
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+		keyctl id @us >/dev/null
+		keyctl id @u >/dev/null
+	done
+	notices=$(log_since_mark | grep -c "$NOTICE")
+	[ "$notices" -gt 0 ] || complain "there is no notice of keyctl"
+	[ "$notices" -lt 50 ] || complain "there is a notice of each call"
+	write_to "${LINGER%/*}/notice_root" N
+	same "notice_root" "$(cat "${LINGER%/*}/notice_root")" N
+	also_expected="^<5>$MODULE: $NOTICE
+^<4>[a-z_]*notice_root: [0-9]* callbacks suppressed\$"
 	unload
 }
 

@@ -11,11 +11,18 @@
 #include "observe.h"
 #include "scenarios.h"
 
-/* In a process that has a session keyring, which its children share. */
+/* In a process with a session keyring of another UID's, which its children share. */
 static void in_session(void (*fn)(void))
 {
+	uid_t other = fresh_uid();
+
+	if (setresuid(other, other, 0))
+		die("setresuid");
 	if (join_session(NULL) < 0)
 		die("a session keyring");
+	if (setresuid(-1, 0, -1) || setresuid(0, 0, 0))
+		die("setresuid");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fn();
 }
 
