@@ -4,8 +4,8 @@
  *
  * Usage: conformance --list | conformance
  *
- * A line for each statement, in fields that are separated by tabs: "ok" or "not ok", its number, what
- * it says, and what was observed.  Lines that begin otherwise say why something does not hold.
+ * A line for each statement, in fields that are separated by tabs: "ok" or "not ok", its number,
+ * what it says, and what was observed.  Lines that begin otherwise say why something does not hold.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -692,9 +692,9 @@ static long op_request_key(int id)
 }
 
 /*
- * Not all succeed with a keyring, or without the authority that request_key(2) gives to its upcall, but
- * what they answer shows that they have taken the number for the keyring's.  KEYCTL_ASSUME_AUTHORITY
- * takes a key under construction, and so none of the special numbers.
+ * Not all succeed with a keyring, or without the authority that request_key(2) gives to its
+ * upcall; those refuse both alike.
+ * KEYCTL_ASSUME_AUTHORITY takes a key under construction, and so none of the special numbers.
  */
 static const struct operation {
 	const char *name;

@@ -95,7 +95,8 @@ make_table() {
 table() {
 	make_table "$WORK/conformance absent" "$WORK/conformance present" >"$WORK/table"
 	sed 's/^/#| /' "$WORK/table"
-	sed -n '/^\.\. begin /,/^\.\. end$/p' conformance.rst | sed '1,2d; $d' | sed '$d' >"$WORK/kept"
+	sed -n '/^\.\. begin /,/^\.\. end$/p' conformance.rst | sed '1,2d; $d' | sed '$d' \
+		>"$WORK/kept"
 	cmp -s "$WORK/kept" "$WORK/table" || {
 		note "it is not what was observed; update-conformance writes it anew:"
 		diff -U 3 "$WORK/kept" "$WORK/table" | sed 's/^/#   /'

@@ -66,9 +66,9 @@ counter() {
 	sed -n "s/^$1 //p" "$STATS"
 }
 
-# load [PARAMETER=VALUE]...: wait until every task is answered by the module.
+# Load the module, and wait until every task is answered by it.
 load() {
-	insmod "./$MODULE.ko" "$@" || {
+	insmod "./$MODULE.ko" || {
 		complain "insmod failed"
 		return
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the module is meant to differ: the pair ends with the record of its UID.  Whatever pins that
- * record keeps the pair, with what is in it, and when the last pin has gone, so has the pair, and the
- * quota is given back.  The kernel's own code keeps it until the user namespace is gone.
+ * Where the module is meant to differ: the pair ends with the record of its UID.  Whatever pins
+ * that record keeps the pair, with what is in it, and when the last pin has gone, so has the pair,
+ * and the quota is given back.  The kernel's own code keeps it until the user namespace is gone.
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -58,7 +58,7 @@ static void come_back_later(void)
 	expect_charged(uid, module_present() ? 0 : 3);
 }
 
-/* A UID that comes back at once has a pair in any case, the old one or a new one, and a whole one. */
+/* A UID that comes back at once has a pair in any case, the old one or a new one, and whole. */
 #define NR_LIVES	50
 
 static void live_shortly(void)
@@ -87,9 +87,9 @@ static void come_back_at_once(void)
 }
 
 /*
- * What pins the record besides a process.  A process of the UID makes it, and then is root's and has
- * no part in the UID any more.  Where it can be done, it opens it anew, so that the file is root's, and
- * only what is behind it the UID's.
+ * What pins the record besides a process.  A process of the UID makes it, and then is root's and
+ * has no part in the UID any more.  Where it can be done, it opens it anew, so that the file is
+ * root's, and only what is behind it the UID's.
  */
 static uid_t maker;
 static int (*make)(void);
@@ -453,8 +453,8 @@ static void nested_namespaces(void)
 }
 
 /*
- * Two UIDs without a mapping.  With the module, each has its own, and loses it; the kernel's own code
- * has them share one, which stays.
+ * Two UIDs without a mapping.  With the module, each has its own, and loses it; the kernel's own
+ * code has them share one, which stays.
  */
 static void visit_unmapped(void)
 {

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The documented life, where it takes the module's coming and going or what only root has: parameters,
-# and the files in debugfs. As in lifecycle.sh, each test starts and ends without the module.
+# The documented life, where it takes the module's coming and going or what only root has:
+# parameters, and the files in debugfs. As in lifecycle.sh, each test starts and ends without the
+# module.
+
+# What lifecycle.sh has at hand.
+# shellcheck disable=SC2154
 
 DEBUGFS=/sys/kernel/debug/$MODULE
 RECORDS=$DEBUGFS/records
@@ -41,7 +45,7 @@ EDNA=5105
 FRED=5106
 GRIT=5107
 HANS=5108
-INES=5109
+IRMA=5109
 JOST=5110
 KLEO=5111
 LARS=5112
@@ -232,12 +236,18 @@ write_to() {
 	echo "$2" >"$1"
 }
 
+# load_with PARAMETER=VALUE
+load_with() {
+	insmod "./$MODULE.ko" "$1" || complain "insmod failed"
+	wait_for 30 transition_is 0 || complain "the transition does not end"
+}
+
 refuse_linger() {
 	for bad in 86401 -1 1.5 soon; do
 		refused "Invalid argument" insmod "./$MODULE.ko" "linger=$bad"
 		[ ! -e "/sys/module/$MODULE" ] || complain "it was loaded with linger=$bad"
 	done
-	load linger=60
+	load_with linger=60
 	same "linger" "$(cat "$LINGER")" 60
 	same "its mode" "$(stat -c %a "$LINGER")" 644
 	for bad in 86401 -1 1.5 soon ""; do
@@ -261,7 +271,7 @@ uptime() {
 }
 
 linger() {
-	load linger=600
+	load_with linger=600
 	leave_secret "$HANS" "waits"
 	before=$(pair "$HANS")
 	us=$(user_session "$HANS")
@@ -286,20 +296,20 @@ linger() {
 }
 
 end_linger() {
-	load linger=600
-	leave_secret "$INES" "waits"
-	us=$(user_session "$INES")
-	wait_for 10 state_is "$INES" lingering || complain "it does not linger"
+	load_with linger=600
+	leave_secret "$IRMA" "waits"
+	us=$(user_session "$IRMA")
+	wait_for 10 state_is "$IRMA" lingering || complain "it does not linger"
 	write_to "$LINGER" 0
 	ends "$us" "what lingers no more"
-	wait_for 10 is_charged "$INES" "" || complain "the quota is not given back"
+	wait_for 10 is_charged "$IRMA" "" || complain "the quota is not given back"
 	unload
 }
 
 NOTICE="keyctl\\[[0-9]*\\] of root uses the keyrings of its UID\$"
 
 limit_notices() {
-	load notice_root=1
+	load_with notice_root=1
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
 		keyctl id @us >/dev/null
 		keyctl id @u >/dev/null

@@ -43,7 +43,8 @@ static pid_t start_keeper(uid_t uid)
 	pid_t pid;
 
 	fflush(stdout);
-	if (pipe(ready) || (pid = fork()) < 0) {
+	pid = pipe(ready) ? -1 : fork();
+	if (pid < 0) {
 		perror("a keeper");
 		_exit(2);
 	}

@@ -32,8 +32,8 @@ int keys_charged(uid_t uid);
 void expect_charged(uid_t uid, int keys);
 
 /*
- * Wait until two other UIDs, one after the other, have lost all that nothing pins: whatever else was
- * to go by now has had more time.
+ * Wait until two other UIDs, one after the other, have lost all that nothing pins: whatever else
+ * was to go by now has had more time.
  */
 void let_others_die(void);
 
@@ -41,8 +41,8 @@ void let_others_die(void);
 bool is_freed(int id);
 
 /*
- * Expect that a key goes with its UID: that it is freed if the module is present, and that it is there
- * when others have died if not.
+ * Expect that a key goes with its UID: that it is freed if the module is present, and that it is
+ * there when others have died if not.
  */
 void expect_documented_end(int id, const char *what);
 
