@@ -22,15 +22,15 @@ statement_name() {
 }
 
 list_conformance() {
-	./conformance --list | while IFS=$TAB read -r number text; do
-		statement_name "$1" "$number" "$text"
+	./conformance --list | while IFS=$TAB read -r statement text; do
+		statement_name "$1" "$statement" "$text"
 	done
 }
 
 # A statement that the program did not come to has no line, and is missing.
 conformance() {
 	./conformance >"$WORK/conformance $1"
-	while IFS=$TAB read -r verdict number text observed; do
+	while IFS=$TAB read -r verdict statement text observed; do
 		case $verdict in
 		ok) untrue=0 ;;
 		"not ok") untrue=1 ;;
@@ -40,8 +40,8 @@ conformance() {
 			;;
 		esac
 		note "$observed"
-		! is_untrue "$1" "$number" || untrue=$((!untrue))
-		result "$untrue" "$(statement_name "$1" "$number" "$text")"
+		! is_untrue "$1" "$statement" || untrue=$((!untrue))
+		result "$untrue" "$(statement_name "$1" "$statement" "$text")"
 	done <"$WORK/conformance $1"
 }
 
