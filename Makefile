@@ -10,7 +10,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit shell stock check distclean help
+.PHONY: run test kunit storms shell stock check distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -38,6 +38,9 @@ test:				## run all tests of all kinds
 
 kunit:				## run the KUnit suites alone (FILTER=glob: only these)
 	@tools/test.sh kunit
+
+storms:				## UIDs that come and go by the thousand: half an hour
+	@SIZE=full tools/test.sh storms
 
 shell:				## a prompt in that kernel, with the module loaded
 	@tools/shell.sh

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make test, make kunit: run all tests, or those of the kinds named, and judge them together.
-# Usage: test.sh [host|kunit|end-to-end]...
+# Usage: test.sh [host|kunit|end-to-end|storms]...
+#
+# SIZE=full has the storms rage for as long as their figures in Documentation/testing.rst say.
 
 . "$(dirname "$0")/commands.sh" "$@"
 
@@ -57,6 +59,21 @@ test_end_to_end() {
 	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 900 "$ACCEL"
 }
 
+test_storms() {
+	local dir payload=$RUN/storms seconds=600
+	dir=$(results storms)
+	need_kernel stock
+	need_module stock "$payload"
+	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
+	mv "$payload/storms.sh" "$payload/run"
+	echo "${SIZE:-short}" > "$payload/size"
+	"$payload/run" --list > "$dir/expected"
+	[[ ${SIZE:-} != full ]] || seconds=3600
+	test_guest "storms: run in the stock kernel, ${SIZE:-short}" "$dir" stock "$payload" \
+		"$seconds" "$ACCEL" slab_nomerge
+	grep '^# ' "$dir/tap" || true
+}
+
 build_end_to_end() {
 	in_root make -s -C "/mnt/cache/build/stock/$E2E" \
 		OUTPUT=/mnt/cache/build/end-to-end KDIR=/mnt/cache/stock
@@ -84,7 +101,7 @@ run_host() {
 }
 
 kinds=("$@")
-[[ $# != 0 ]] || kinds=(host kunit end-to-end)
+[[ $# != 0 ]] || kinds=(host kunit end-to-end storms)
 
 need_root
 choose_accelerator
