@@ -42,6 +42,7 @@ mod key_kunit;
 mod keyring_kunit;
 mod livepatch_kunit;
 mod name_kunit;
+mod owner_kunit;
 mod record_kunit;
 mod resolver_kunit;
 mod rhashtable_kunit;
