@@ -80,7 +80,8 @@ extern "C" {
     fn usk_kunit_user_memory(size: usize) -> usize;
 }
 
-const REFS: i32 = 1000;
+/// How many references UID records and namespaces begin with.
+pub(crate) const REFS: i32 = 1000;
 
 /// A `struct user_struct` and what tests know of it.
 struct TestRecord {
