@@ -432,7 +432,7 @@ pub(crate) fn quota(uid: u32) -> Result<Option<(u32, u32)>> {
         let mut next = || fields.next()?.parse::<u32>().ok();
         // The UID, references, keys, those that are instantiated, those that are charged, how many
         // may be, and the same for bytes.
-        let [found, _, _, _, keys, _, bytes, _] = [(); 8].map(|_| next());
+        let [found, _, _, _, keys, _, bytes, _] = [(); 8].map(|()| next());
 
         if found == Some(uid) {
             return Ok(keys.zip(bytes));

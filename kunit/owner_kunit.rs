@@ -87,7 +87,7 @@ fn state(phase: &Phase) -> Life {
 fn first_surprise<const N: usize>() -> Option<[Call; N]> {
     for number in 0..CALLS.len().pow(N as u32) {
         let mut rest = number;
-        let calls = [(); N].map(|_| {
+        let calls = [(); N].map(|()| {
             let call = CALLS[rest % CALLS.len()];
 
             rest /= CALLS.len();

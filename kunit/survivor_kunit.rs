@@ -218,7 +218,8 @@ mod tests {
 
         fixture::set_permissions(&session, 0);
         setup.user.come_back();
-        // As one that is in the register, it is not replaced, and is refused to those who ask.
+        // As one that is in the register, it is not replaced, and is refused to those who ask, at
+        // the latest when it is there.
         let _ = setup.resolve();
         assert_eq!(setup.resolve().err(), Some(EACCES));
         fixture::set_permissions(&session, bindings::KEY_POS_ALL);
@@ -318,7 +319,7 @@ mod tests {
         let (old, elsewhere) = survive(&setup, Linked::Both)?;
 
         fixture::set_in_charge(false);
-        setup.records().hand_back();
+        setup.resolver.resolver.hand_back();
         assert_eq!(setup.records().survivors(), 0);
         let found = |name: Name| setup.register()?.search(name.as_c_str());
         assert_eq!(found(Name::user(1000))?.serial(), old.0);
