@@ -187,6 +187,41 @@ mod tests {
     }
 
     #[test]
+    fn keyrings_that_live_on_no_longer_are_not_listed() -> Result {
+        let setup = Setup::new(1000)?;
+        let pair = setup.resolve()?;
+        let (user, session) = serials(&pair);
+
+        assert!(setup.die());
+        assert_eq!(lines(&setup.resolver.records, 1000)?.len(), 1);
+        drop(pair);
+        assert!(fixture::is_gone(session));
+        assert!(fixture::is_gone(user));
+        assert_eq!(lines(&setup.resolver.records, 1000)?.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn keyrings_that_live_on_are_forgotten_on_request() -> Result {
+        let setup = Setup::new(1000)?;
+        let records = &setup.resolver.records;
+        let pair = setup.resolve()?;
+
+        assert!(setup.die());
+        assert_eq!(reap(records, b"1001"), Err(ENOENT));
+        assert_eq!(records.survivors(), 1);
+        assert_eq!(reap(records, b"1000"), Ok(()));
+        assert_eq!(records.survivors(), 0);
+        assert_eq!(reap(records, b"1000"), Err(ENOENT));
+
+        setup.user.come_back();
+        let new = serials(&setup.resolve()?);
+        assert!(new.0 != pair.user.serial());
+        assert!(new.1 != pair.session.serial());
+        Ok(())
+    }
+
+    #[test]
     fn a_uid_is_listed_for_each_namespace() -> Result {
         let setup = Setup::new(1000)?;
         let ns = fixture::TestNamespace::new(1001, 0, 1000, 1)?;

@@ -437,6 +437,26 @@ mod tests {
     }
 
     #[test]
+    fn those_of_a_uid_are_forgotten_in_all_namespaces() -> Result {
+        let (one, two) = (
+            TestNamespace::new(1000, 0, 0, u32::MAX)?,
+            TestNamespace::new(1001, 0, 0, u32::MAX)?,
+        );
+        let mut survivors = Survivors::new();
+
+        for ns in [&one, &two] {
+            insert(&mut survivors, ns.id(), survivor(1, Some(1)))?;
+            insert(&mut survivors, ns.id(), survivor(2, Some(2)))?;
+        }
+        assert_eq!(survivors.remove(|uid| uid == survivor(1, None).uid), 2);
+        assert_eq!(survivors.len(), 2);
+        assert_eq!(survivors.remove(|uid| uid == survivor(1, None).uid), 0);
+        assert!(survivors.take(one.id(), survivor(2, None).uid).is_some());
+        assert!(survivors.take(two.id(), survivor(2, None).uid).is_some());
+        Ok(())
+    }
+
+    #[test]
     fn there_are_never_many_that_are_gone() -> Result {
         let ns = TestNamespace::new(1000, 0, 0, u32::MAX)?;
         let mut survivors = Survivors::new();

@@ -32,8 +32,11 @@ impl Told {
     }
 }
 
+static WATCHED: Atomic<i32> = Atomic::new(1);
+
 fn namespaces() -> Result<Pin<KBox<Namespaces<Told>>>> {
-    KBox::pin_init(Namespaces::new(), GFP_KERNEL)
+    WATCHED.store(1, Relaxed);
+    KBox::pin_init(Namespaces::new(|| WATCHED.load(Relaxed) != 0), GFP_KERNEL)
 }
 
 #[kunit_tests(usk_user_namespace)]
@@ -163,6 +166,19 @@ mod tests {
         ns.set_dead(false);
         assert!(!found);
         assert!(namespaces.get(ns.id()).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn a_namespace_that_nobody_watches_is_not_had() -> Result {
+        let ns = TestNamespace::new(1000, 0, 0, 1)?;
+        let (namespaces, told) = (namespaces()?, Told::new()?);
+
+        namespaces.store(&ns.lock_keyrings(), told)?;
+        assert!(namespaces.upgrade(ns.id()).is_some());
+        WATCHED.store(0, Relaxed);
+        assert!(namespaces.upgrade(ns.id()).is_none());
+        assert_eq!(ns.refs(), 0);
         Ok(())
     }
 
