@@ -58,4 +58,43 @@ mod tests {
         assert_eq!(ns.refs(), 0);
         Ok(())
     }
+
+    #[test]
+    fn all_tasks_of_the_guest_are_roots() -> Result {
+        let creds = cred::of_all_tasks()?;
+        let init = user_namespace::init();
+
+        // Some are left out, but not the first.
+        assert!(!creds.is_empty());
+        for cred in &creds {
+            assert_eq!(cred.user().uid().into_raw().val, 0);
+            assert_eq!(cred.user_ns().as_ptr(), init.as_ptr());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn credentials_of_tasks_have_references() -> Result {
+        // SAFETY: The pointer is valid.
+        let usage = |cred: &kernel::cred::Credential| unsafe {
+            (&raw const (*cred.as_ptr()).usage.counter).read_volatile()
+        };
+        let creds = cred::of_all_tasks()?;
+        let first = creds.first().ok_or(ENOENT)?.clone();
+        let before = usage(&first);
+
+        drop(creds);
+        assert_eq!(usage(&first), before - 1);
+        Ok(())
+    }
+
+    #[test]
+    fn processes_are_counted_by_their_real_uid() -> Result {
+        let root = cred::with_current(|cred| cred.user().uid());
+
+        // PID 1, the one that loads this module, and a kernel thread.
+        assert!(cred::processes(root) >= 3);
+        assert_eq!(cred::processes(TestUser::new(1000)?.uid()), 0);
+        Ok(())
+    }
 }

@@ -12,6 +12,9 @@ use core::{
 
 use kernel::{
     cred::Credential,
+    error::to_result,
+    impl_has_work, new_work,
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         aref::ARef,
@@ -24,8 +27,20 @@ use kernel::{
         rcu,
         Arc, //
     },
-    time::{delay::fsleep, Delta},
-    types::Opaque, //
+    time::{
+        delay::{fsleep, udelay},
+        Delta, //
+    },
+    types::Opaque,
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader, //
+    },
+    workqueue::{
+        Work,
+        WorkItem, //
+    },
 };
 
 use crate::{
@@ -49,6 +64,7 @@ use crate::{
         user_namespace::UserNamespace, //
     },
     bindings,
+    name::Name,
     record::{
         Pair,
         Records, //
@@ -57,7 +73,15 @@ use crate::{
     stats::Event,
 };
 
-const REFS: i32 = 1000;
+// What helpers.c has for tests alone.
+extern "C" {
+    fn usk_kunit_key_users(buffer: *mut u8, size: usize) -> isize;
+    fn usk_kunit_set_linger(value: *const kernel::ffi::c_char) -> c_int;
+    fn usk_kunit_user_memory(size: usize) -> usize;
+}
+
+/// How many references UID records and namespaces begin with.
+pub(crate) const REFS: i32 = 1000;
 
 /// A `struct user_struct` and what tests know of it.
 struct TestRecord {
@@ -235,6 +259,16 @@ impl TestNamespace {
         }
     }
 
+    /// Has the namespace no references, as one that is about to be freed, or as many as before.
+    pub(crate) fn set_dead(&self, dead: bool) {
+        // SAFETY: The pointer is valid, and the test is the only one to change the count.
+        unsafe {
+            let count = &raw mut (*self.0.get()).ns.__bindgen_anon_1.__ns_ref.refs.counter;
+
+            count.write_volatile(if dead { 0 } else { REFS });
+        }
+    }
+
     /// Returns the number of references that others hold.
     pub(crate) fn refs(&self) -> i32 {
         rcu::rcu_barrier();
@@ -362,7 +396,12 @@ pub(crate) fn stop_at(call: i32) {
 
 /// Waits until [`in_charge`] has stopped.
 pub(crate) fn wait_for_stop() -> bool {
-    wait_until(|| STOPPED.load(Acquire) != 0)
+    wait_until(has_stopped)
+}
+
+/// Returns whether [`in_charge`] has stopped, and not gone on.
+pub(crate) fn has_stopped() -> bool {
+    STOPPED.load(Acquire) != 0
 }
 
 /// Has [`in_charge`] go on.
@@ -370,8 +409,85 @@ pub(crate) fn go_on() {
     STOPPED.store(0, Release);
 }
 
+/// Sets the parameter as a write to its file in sysfs does.
+pub(crate) fn set_linger(seconds: &CStr) -> Result {
+    // SAFETY: The string is valid for the duration of the call.
+    to_result(unsafe { usk_kunit_set_linger(seconds.as_char_ptr()) })
+}
+
+/// Returns the number of keys and the number of bytes that are charged to the quota of a UID, or
+/// [`None`] if the kernel has no account for it.
+pub(crate) fn quota(uid: u32) -> Result<Option<(u32, u32)>> {
+    let mut text = KVec::<u8>::with_capacity(1 << 16, GFP_KERNEL)?;
+    // SAFETY: There is room for so many bytes.
+    let len = unsafe { usk_kunit_key_users(text.as_mut_ptr(), text.capacity()) };
+    let len = usize::try_from(len).map_err(|_| Error::from_errno(len as c_int))?;
+
+    // SAFETY: So many have been written.
+    unsafe { text.inc_len(len) };
+    for line in core::str::from_utf8(&text).map_err(|_| EIO)?.lines() {
+        let mut fields = line
+            .split([':', ' ', '/'])
+            .filter(|field| !field.is_empty());
+        let mut next = || fields.next()?.parse::<u32>().ok();
+        // The UID, references, keys, those that are instantiated, those that are charged, how many
+        // may be, and the same for bytes.
+        let [found, _, _, _, keys, _, bytes, _] = [(); 8].map(|()| next());
+
+        if found == Some(uid) {
+            return Ok(keys.zip(bytes));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns a reader of what a process has written.
+pub(crate) fn user_text(text: &[u8]) -> Result<UserSliceReader> {
+    // SAFETY: An FFI call with no additional requirements. It ends with the test.
+    let address = UserPtr::from_addr(unsafe { usk_kunit_user_memory(PAGE_SIZE) });
+
+    UserSlice::new(address, text.len())
+        .writer()
+        .write_slice(text)?;
+    Ok(UserSlice::new(address, text.len()).reader())
+}
+
+/// Something to be done by another kernel thread.
+#[pin_data]
+pub(crate) struct Task<F: Fn() + Send + Sync + 'static> {
+    f: F,
+    #[pin]
+    work: Work<Task<F>>,
+}
+
+impl_has_work! {
+    impl{F: Fn() + Send + Sync + 'static} HasWork<Self> for Task<F> { self.work }
+}
+
+impl<F: Fn() + Send + Sync + 'static> Task<F> {
+    pub(crate) fn new(f: F) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                f,
+                work <- new_work!("Task::work"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl<F: Fn() + Send + Sync + 'static> WorkItem for Task<F> {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        (this.f)();
+    }
+}
+
 /// Returns records that are in charge.
 pub(crate) fn records() -> Result<Arc<Records>> {
+    // A test that fails restores nothing.
+    set_linger(c"0")?;
     set_in_charge(true);
     stop_at(0);
     go_on();
@@ -445,6 +561,59 @@ impl Setup {
     pub(crate) fn register(&self) -> Result<&Keyring> {
         self.ns.user_keyring_register().ok_or(ENOKEY)
     }
+}
+
+impl Setup {
+    /// Waits for the work that has begun.
+    pub(crate) fn finish(&self) {
+        self.records().reap(|_| false);
+    }
+
+    /// Has the UID go, and returns whether its keyrings have gone.
+    pub(crate) fn die(&self) -> bool {
+        self.user.leave();
+        self.finish();
+        self.records().pairs() == 0
+    }
+
+    /// Has the UID go, and calls `f` while it is being decided whether it is dead.
+    pub(crate) fn while_dying<R>(&self, f: impl FnOnce(&rcu::Guard) -> R) -> Result<R> {
+        stop_at(1);
+        self.user.leave();
+        if !wait_for_stop() {
+            return Err(ETIMEDOUT);
+        }
+
+        // The grace period that is waited for does not end before this guard is dropped.
+        let rcu = rcu::read_lock();
+        go_on();
+        for _ in 0..10_000 {
+            if self.records().pair(&self.user, &self.ns, &rcu).is_none() {
+                return Ok(f(&rcu));
+            }
+            udelay(Delta::from_micros(100));
+        }
+        Err(ETIMEDOUT)
+    }
+
+    /// Returns whether the register has a keyring of this name.
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        self.register()
+            .is_ok_and(|register| matches!(register.find_linked(name.as_c_str()), Ok(Some(_))))
+    }
+
+    /// Returns whether the register has the user keyring, and whether it has the user session
+    /// keyring.
+    pub(crate) fn registered(&self) -> (bool, bool) {
+        let uid = self.user.uid().into_raw().val;
+
+        (self.has(&Name::user(uid)), self.has(&Name::session(uid)))
+    }
+}
+
+/// Waits until a key has no references any more.
+pub(crate) fn is_gone(serial: Serial) -> bool {
+    wait_until(|| Key::lookup(serial).is_err())
 }
 
 /// Returns the serial numbers of a pair.

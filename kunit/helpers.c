@@ -1,3 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include "../rust/helpers/helpers.c"
+
+#include <kunit/test.h>
+#include <kunit/test-bug.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/mman.h>
+#include <linux/path.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/task.h>
+
+#include "helpers.h"
+
+/*
+ * The accounts themselves are private to security/keys. A kernel thread does
+ * not see the mounts of processes.
+ */
+static struct file *open_key_users(void)
+{
+	struct task_struct *init;
+	struct file *file;
+	struct path root;
+
+	rcu_read_lock();
+	init = get_pid_task(find_pid_ns(1, &init_pid_ns), PIDTYPE_TGID);
+	rcu_read_unlock();
+	if (!init)
+		return ERR_PTR(-ESRCH);
+	get_fs_root(init->fs, &root);
+	put_task_struct(init);
+	file = file_open_root(&root, "proc/key-users", O_RDONLY, 0);
+	path_put(&root);
+	return file;
+}
+
+ssize_t usk_kunit_key_users(char *buffer, size_t size)
+{
+	struct file *file = open_key_users();
+	ssize_t len, sum = 0;
+	loff_t pos = 0;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	do {
+		len = kernel_read(file, buffer + sum, size - sum, &pos);
+		if (len > 0)
+			sum += len;
+	} while (len > 0);
+	filp_close(file, NULL);
+	return len < 0 ? len : sum;
+}
+
+int usk_kunit_set_linger(const char *value)
+{
+	return __param_linger.ops->set(value, &__param_linger);
+}
+
+/* Memory as a process has it, until the current test is over. */
+unsigned long usk_kunit_user_memory(size_t size)
+{
+	return kunit_vm_mmap(kunit_get_current_test(), NULL, 0, size, PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+}

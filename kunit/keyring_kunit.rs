@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(usk_keyring)]
 mod tests {
-    use kernel::prelude::*;
+    use kernel::{prelude::*, str::CString};
 
     use crate::{
         abstractions::{
@@ -172,6 +172,73 @@ mod tests {
         assert_eq!(Keyring::try_from_key(key.clone()).err(), Some(ENOTDIR));
         assert_eq!(key.refcount(), before);
         assert!(Keyring::try_from_key((&**keyring).into()).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn all_keyrings_that_are_linked_are_visited() -> Result {
+        // None, one, some, and more than one node of the kernel's array.
+        for count in [0, 1, 15, 500] {
+            let outer = fixture::keyring(c"usk_keyring")?;
+            let mut expected = KVec::new();
+            let mut found = KVec::new();
+
+            for number in 0..count {
+                let name = CString::try_from_fmt(fmt!("{number}"))?;
+                let inner = fixture::keyring(&name)?;
+
+                outer.link(&inner)?;
+                expected.push(inner.serial(), GFP_KERNEL)?;
+                // What is no keyring is passed over.
+                fixture::user_key(&outer, &name)?;
+            }
+            outer.for_each_keyring(|keyring| {
+                let _ = found.push(keyring.serial(), GFP_KERNEL);
+            })?;
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found.len(), count);
+            assert!(found[..] == expected[..]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_linked_is_found_whatever_its_state() -> Result {
+        let outer = fixture::keyring(c"usk_keyring")?;
+        let names = [c"live", c"hidden", c"revoked", c"invalidated"];
+        let [live, hidden, revoked, invalidated] = names.map(fixture::keyring);
+        let keyrings = [live?, hidden?, revoked?, invalidated?];
+
+        for keyring in &keyrings {
+            outer.link(keyring)?;
+        }
+        fixture::set_permissions(&keyrings[1], 0);
+        keyrings[2].revoke();
+        for (name, keyring) in names[..3].iter().zip(&keyrings) {
+            let found = outer.find_linked(name)?.map(|found| found.serial());
+            assert_eq!(found, Some(keyring.serial()));
+        }
+        // The kernel collects this one, sooner or later.
+        keyrings[3].invalidate();
+        assert!(fixture::wait_until(|| {
+            matches!(outer.find_linked(c"invalidated"), Ok(None))
+        }));
+        assert!(outer.find_linked(c"another")?.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_keyring_that_is_found_has_a_reference() -> Result {
+        let outer = fixture::keyring(c"usk_keyring")?;
+        let inner = fixture::keyring(c"inner")?;
+
+        outer.link(&inner)?;
+        let found = outer.find_linked(c"inner")?.ok_or(ENOKEY)?;
+        assert_eq!(inner.refcount(), 3);
+        drop(found);
+        outer.for_each_keyring(drop)?;
+        assert_eq!(inner.refcount(), 2);
         Ok(())
     }
 }

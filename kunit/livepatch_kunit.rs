@@ -51,4 +51,9 @@ mod tests {
         }
         Ok(())
     }
+
+    #[test]
+    fn a_patch_that_is_not_enabled_is_not_in_charge() {
+        assert!(!Unmarked::in_charge());
+    }
 }

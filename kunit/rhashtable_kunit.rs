@@ -8,11 +8,15 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         rcu, Arc,
     },
+    time::{delay::udelay, Delta},
 };
 
 use crate::{
-    abstractions::rhashtable::{RhashTable, TableKey},
-    fixture::wait_until,
+    abstractions::{
+        rhashtable::{RhashTable, TableKey},
+        workqueue::OwnedQueue,
+    },
+    fixture::{wait_until, Task},
 };
 
 /// Counts how many of its kind exist.
@@ -146,6 +150,57 @@ mod tests {
         }
         assert!(wait_until(|| table.buckets() < small * 16));
         rcu::rcu_barrier();
+        assert_eq!(count.load(Relaxed), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn some_values_are_removed_and_dropped_at_once() -> Result {
+        let (table, count) = table()?;
+
+        for n in 0..10 {
+            table.store([n, n], Counted::new(n, &count))?;
+        }
+        // One that is not there is no harm.
+        table.remove_and_wait([3, 5, 99, 7].into_iter().map(|n| [n, n]));
+        assert_eq!(count.load(Relaxed), 7);
+        for n in 0..10 {
+            assert_eq!(value(&table, [n, n]).is_some(), ![3, 5, 7].contains(&n));
+        }
+        table.remove_and_wait(core::iter::empty());
+        assert_eq!(table.len(), 7);
+        Ok(())
+    }
+
+    #[test]
+    fn who_has_found_a_value_is_waited_for() -> Result {
+        let (table, count) = table()?;
+        let (table, found) = (
+            Arc::new(table, GFP_KERNEL)?,
+            Arc::new(Atomic::new(0), GFP_KERNEL)?,
+        );
+        let queue = OwnedQueue::new(c"usk_kunit")?;
+
+        table.store([1, 1], Counted::new(1, &count))?;
+        let (other, result) = (table.clone(), found.clone());
+        let reader = Task::new(move || {
+            let rcu = rcu::read_lock();
+            let value = other.get(&[1, 1], &rcu);
+
+            result.store(1, Relaxed);
+            for _ in 0..1000 {
+                udelay(Delta::from_micros(100));
+            }
+            // It has not been dropped.
+            if value.is_some_and(|value| value.1.load(Relaxed) == 1) {
+                result.store(2, Relaxed);
+            }
+            drop(rcu);
+        })?;
+        assert!(queue.enqueue(reader).is_ok());
+        assert!(wait_until(|| found.load(Relaxed) != 0));
+        table.remove_and_wait([[1, 1]].into_iter());
+        assert_eq!(found.load(Relaxed), 2);
         assert_eq!(count.load(Relaxed), 0);
         Ok(())
     }

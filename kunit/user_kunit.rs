@@ -8,7 +8,10 @@ use kernel::prelude::*;
 mod tests {
     use kernel::{prelude::*, sync::aref::ARef};
 
-    use crate::{abstractions::user::User, fixture::TestUser};
+    use crate::{
+        abstractions::user::User,
+        fixture::{TestUser, REFS},
+    };
 
     #[test]
     fn references_are_counted() -> Result {
@@ -29,6 +32,18 @@ mod tests {
         for uid in [0, 1, 1000, 4_294_967_294] {
             assert_eq!(TestUser::new(uid)?.uid().into_raw().val, uid);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_reference_count_is_that_of_the_kernel() -> Result {
+        let user = TestUser::new(1000)?;
+
+        assert_eq!(user.refcount(), REFS);
+        let reference: ARef<User> = (&*user).into();
+        assert_eq!(user.refcount(), REFS + 1);
+        drop(reference);
+        assert_eq!(user.refcount(), REFS);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         Arc,
     },
+    time::{delay::fsleep, Delta},
     workqueue::{Work, WorkItem},
 };
 
@@ -34,7 +35,7 @@ impl WorkItem for Item {
 #[kunit_tests(usk_workqueue)]
 mod tests {
     use super::*;
-    use crate::abstractions::workqueue::OwnedQueue;
+    use crate::{abstractions::workqueue::OwnedQueue, fixture};
 
     #[test]
     fn dropping_a_queue_finishes_its_work() -> Result {
@@ -51,6 +52,26 @@ mod tests {
         drop(queue);
         assert_eq!(item.done.load(Relaxed), 1);
         assert!(Arc::into_unique_or_drop(item).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn flushing_a_queue_waits_for_its_work() -> Result {
+        let queue = OwnedQueue::new(c"usk_kunit")?;
+        let done = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+
+        queue.flush();
+        for expected in 1..4 {
+            let result = done.clone();
+            let slow = fixture::Task::new(move || {
+                fsleep(Delta::from_millis(50));
+                result.add(1, Relaxed);
+            })?;
+
+            assert!(queue.enqueue(slow).is_ok());
+            queue.flush();
+            assert_eq!(done.load(Relaxed), expected);
+        }
         Ok(())
     }
 }

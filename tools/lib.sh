@@ -39,7 +39,8 @@ become_root() {
 	command -v sudo >/dev/null ||
 		die "root is needed to make the build root: run this as root, or install sudo"
 	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" ACCEL="$ACCEL" \
-		MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" SIZE="${SIZE-}" bash "$0" "$@"
+		MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" SIZE="${SIZE-}" \
+		bash "$0" "$@"
 }
 
 setup() {

@@ -42,13 +42,16 @@ static struct ledger {
 	unsigned long old, new, sought;
 } *ledger;
 
-#define count(what)	__atomic_fetch_add(&ledger->what, 1, __ATOMIC_RELAXED)
+static void count(unsigned long *what)
+{
+	__atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
+}
 
 static void wrong(const char *format, ...)
 {
 	va_list args;
 
-	count(wrong);
+	count(&ledger->wrong);
 	va_start(args, format);
 	printf("# UID %u: ", getuid());
 	vprintf(format, args);
@@ -57,7 +60,7 @@ static void wrong(const char *format, ...)
 	va_end(args);
 }
 
-__attribute__((noreturn)) static void die(const char *what)
+static void die(const char *what)
 {
 	printf("# %s: %s\n", what, strerror(errno));
 	fflush(stdout);
@@ -138,7 +141,7 @@ static void add_all(long life)
 			key = add_key("user", name, payload, strlen(payload),
 				      rings[i]);
 			if (key > 0)
-				count(added);
+				count(&ledger->added);
 			else
 				wrong("life %ld: add_key() answered %s", life,
 				      strerrorname_np(-key));
@@ -163,10 +166,10 @@ static void read_all(long life)
 			if ((ret > 0 && !strcmp(text, payload)) ||
 			    (ret == -EACCES && in_new_session &&
 			     rings[i] == USER_SESSION)) {
-				count(read);
+				count(&ledger->read);
 				continue;
 			}
-			count(lost);
+			count(&ledger->lost);
 			wrong("life %ld: %s is not there: %s", life, payload,
 			      ret < 0 ? strerrorname_np(-ret) : text);
 		}
@@ -183,7 +186,7 @@ static void find_none(long life)
 			name_of(nr, name, sizeof(name));
 			if (search(rings[i], name, 0) < 0)
 				continue;
-			count(left);
+			count(&ledger->left);
 			wrong("before life %ld: %s is there", life, name);
 		}
 	}
@@ -222,7 +225,7 @@ static void wait_until_gone(uid_t uid)
 {
 	if (is_gone(uid))
 		return;
-	count(left);
+	count(&ledger->left);
 	wrong("UID %u is still charged for keys", uid);
 }
 
@@ -321,7 +324,7 @@ static void live(long life)
 	int fd = -1;
 	char byte;
 
-	count(lives);
+	count(&ledger->lives);
 	if (life % SHAPES == TWO_PROCESSES) {
 		second = spawn(stay_behind, life);
 		if (read(channel[0], &byte, 1) != 1)
@@ -375,7 +378,7 @@ static void logins(void)
 	       ledger->lives, ledger->added, ledger->read, ledger->lost,
 	       ledger->left);
 	if (ledger->lives != (unsigned long)lives)
-		wrong("there should be %ld lives", lives);
+		wrong("not %ld lives", lives);
 }
 
 /* The one that dies adds a key to its pair. */
@@ -417,21 +420,22 @@ static void sibling(long life)
 static void succeed(long life)
 {
 	long id;
-	bool old;
+	bool old, still_old;
 
 	while (now_us() < reborn_at)
 		;
 	become(uid);
 	old = finds_old(life);
 	id = get_keyring_id(USER_SESSION, 0);
-	if (old != (id == (long)ledger->sought))
+	still_old = id == (long)ledger->sought;
+	if (old != still_old)
 		wrong("life %ld: found the %s pair, and then the other", life,
 		      old ? "old" : "new");
 	if (old) {
-		count(old);
+		count(&ledger->old);
 		read_all(life - 1);
 	} else {
-		count(new);
+		count(&ledger->new);
 		find_none(life);
 	}
 	add_all(life);
@@ -464,7 +468,7 @@ static void rebirths(void)
 		old = ledger->old;
 		next = spawn(succeed, life + 1);
 		reap(next);
-		count(lives);
+		count(&ledger->lives);
 		delay = ledger->old != old ? delay + delay / 16 + 10 :
 					     delay - delay / 16;
 	}
@@ -510,7 +514,7 @@ static void live_in_namespace(long nr)
 	while (read(gate[0], &byte, 1) > 0)
 		;
 	read_all(nr);
-	count(lives);
+	count(&ledger->lives);
 }
 
 static void namespaces(void)
@@ -540,7 +544,7 @@ static void namespaces(void)
 	       ledger->lives, ledger->added, ledger->read, ledger->lost,
 	       ledger->left);
 	if (ledger->lives != (unsigned long)lives)
-		wrong("there should be %ld namespaces", lives);
+		wrong("not %ld lives", lives);
 }
 
 int main(int argc, char **argv)

@@ -11,11 +11,11 @@
 cd "$(dirname "$0")" || exit
 . ./functions.sh
 
-# How often: in short, in full.
-LOGINS="400 10000"
-REBIRTHS="150 2000"
-NAMESPACES="60 500"
-CYCLES="4 200"
+if holds size full; then
+	LOGINS=10000 REBIRTHS=2000 NAMESPACES=500 CYCLES=200
+else
+	LOGINS=400 REBIRTHS=150 NAMESPACES=60 CYCLES=4
+fi
 
 list() {
 	echo "storm: logins and logouts of 100 UIDs, two at a time
@@ -24,11 +24,6 @@ storm: user namespaces of one UID
 storm: user namespaces of many UIDs
 storm: in and out during all of this
 storm: nothing is left in the slabs"
-}
-
-# size SHORT FULL
-size() {
-	if holds size full; then echo "$2"; else echo "$1"; fi
 }
 
 # Objects of each cache, without those that are free. Stacks of processes that
@@ -61,10 +56,8 @@ records_are() {
 	[ "$(tail -n +2 "$RECORDS" | cut -d ' ' -f 1,2 | sort)" = "$1" ]
 }
 
-# storm NAME ARGUMENTS...: run it, and see that no record and no quota is left.
+# storm ARGUMENTS...: run it, and see that no record and no quota is left.
 storm() {
-	name=$1
-	shift
 	before=$(tail -n +2 "$RECORDS" | cut -d ' ' -f 1,2 | sort)
 	./storms "$@" >"$WORK/ledger" || complain "storms $*: status $?"
 	note "storms $*: $(grep -v '^#' "$WORK/ledger" | tr '\n' ' ')"
@@ -128,8 +121,9 @@ in_and_out() {
 		met "rounds of UID $uid" "$(cat "$WORK/rounds.$uid")"
 	done
 	met "visits" "$(cat "$WORK/visits.32000" 2>/dev/null || echo 0)"
-	note "$cycle cycles, $(cat "$WORK/rounds.30000") and $(cat "$WORK/rounds.31000") rounds of" \
-		"two who stayed, $(cat "$WORK/visits.32000") times 40 visits and 20 namespaces"
+	note "$cycle cycles; two who stayed: $(cat "$WORK/rounds.30000") and" \
+		"$(cat "$WORK/rounds.31000") rounds;" \
+		"40 visits and 20 namespaces: $(cat "$WORK/visits.32000") times"
 }
 
 if [ "$1" = --list ]; then
@@ -160,13 +154,13 @@ load
 ./storms logins 100 100 6000 >/dev/null || complain "warming up: status $?"
 objects >/dev/null
 objects >"$WORK/objects.before"
-storm logins logins $(size $LOGINS) 100 6000
-same "lives" "$(ledger lives)" "$(size $LOGINS)"
+storm logins "$LOGINS" 100 6000
+same "lives" "$(ledger lives)" "$LOGINS"
 end_storm
 
 begin_test
 revivals=$(counter revivals)
-storm rebirths rebirths $(size $REBIRTHS) 7000
+storm rebirths "$REBIRTHS" 7000
 revivals=$(($(counter revivals) - revivals))
 note "$revivals came back when it was about to be decided"
 met "revivals" "$revivals"
@@ -174,11 +168,11 @@ met "searches by RCU that had to look" "$(counter rcu_misses)"
 end_storm
 
 begin_test
-storm "namespaces of one" namespaces $(size $NAMESPACES) 8000 same
+storm namespaces "$NAMESPACES" 8000 same
 end_storm
 
 begin_test
-storm "namespaces of many" namespaces $(size $NAMESPACES) 9000
+storm namespaces "$NAMESPACES" 9000
 deaths=$(counter deaths)
 missed=$(counter missed)
 # Keys are freed by a work item, and memory after grace periods.
@@ -192,7 +186,7 @@ note "$lived lives, $deaths deaths"
 end_storm
 
 begin_test
-in_and_out "$(size $CYCLES)"
+in_and_out "$CYCLES"
 end_storm
 
 begin_test
