@@ -109,10 +109,11 @@ log_is_whole() {
 # Lines that a module's coming and going may leave: notices of the livepatch
 # core, news of the module, and what every module from outside the tree is
 # greeted with. A warning of the module's own is none of them. That a clock is
-# read late is an emulated machine's.
+# read late, and a transition held up for long, is an emulated machine's.
 EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
 ^<5>livepatch: '[a-z_]*': (starting|completing|reversing) (patching|unpatching) transition\$
 ^<5>livepatch: '[a-z_]*': (patching|unpatching) complete\$
+^<5>livepatch: signaling remaining tasks\$
 ^<5>livepatch: '[a-z_]*': reversing transition from (un)?patching to (un)?patching\$
 ^<6>$MODULE: .*
 ^<4>[a-z_]*: loading out-of-tree module taints kernel\\.\$
