@@ -31,7 +31,6 @@ use kernel::{
             Full,
             Relaxed, //
         },
-        rcu,
         Arc,
         Mutex, //
     },
@@ -126,8 +125,7 @@ struct Unlinked {
 }
 
 impl Unlinked {
-    /// Unlinks the keyrings of the UID `number` for which `select` is true from a register, and
-    /// returns those that somebody else may have.
+    /// Unlinks the keyrings of the UID `number` for which `select` is true from a register.
     ///
     /// Returns an error if memory runs out; both are still linked then.
     fn of(
@@ -155,7 +153,6 @@ impl Unlinked {
             user: find(Name::user(number), known[0])?,
             session: find(Name::session(number), known[1])?,
         };
-        let are_alone = unlinked.are_alone();
 
         if let Some(user) = &unlinked.user {
             register.unlink(user)?;
@@ -168,54 +165,8 @@ impl Unlinked {
                 }
             })?;
         }
-        if !are_alone {
-            return Ok(unlinked);
-        }
-        for keyring in [unlinked.session, unlinked.user].into_iter().flatten() {
-            empty(&keyring);
-        }
-        Ok(Self::default())
+        Ok(unlinked)
     }
-
-    fn is_empty(&self) -> bool {
-        self.user.is_none() && self.session.is_none()
-    }
-
-    /// Returns whether nobody else has the keyrings, which are still linked to their register.
-    fn are_alone(&self) -> bool {
-        // The references that are known of: `self`'s, the register's, and the other keyring's.
-        let known = |keyring: &Option<ARef<Keyring>>, others: i32| {
-            keyring
-                .as_ref()
-                .is_none_or(|keyring| keyring.refcount() == 2 + others)
-        };
-        let linked = match (&self.user, &self.session) {
-            (Some(user), Some(session)) => session
-                .search(user.description())
-                .is_ok_and(|found| found.as_ptr() == user.as_ptr()),
-            _ => false,
-        };
-
-        known(&self.session, 0) && known(&self.user, linked.into())
-    }
-
-    /// Lets go of those that nobody else has.
-    fn let_go(&mut self) {
-        for slot in [&mut self.session, &mut self.user] {
-            if let Some(keyring) = slot.take_if(|keyring| keyring.refcount() == 1) {
-                empty(&keyring);
-            }
-        }
-    }
-}
-
-/// Empties a keyring that is let go of.
-///
-/// It is not left to the kernel's collector, so that it can be told at once what else pins the one
-/// that the other links.
-fn empty(keyring: &Keyring) {
-    // If there is no memory, it is emptied when it is freed.
-    let _ = keyring.clear();
 }
 
 /// What a UID has in one namespace, beside the pair.
@@ -228,7 +179,7 @@ pub(crate) struct Place {
     pub(crate) known: [Option<Serial>; 2],
     /// Since when.
     pub(crate) since: Delta,
-    unlinked: Option<(Unlinked, Reservation)>,
+    is_unlinked: bool,
 }
 
 impl Place {
@@ -238,7 +189,7 @@ impl Place {
             was_unmapped: false,
             known: [None; 2],
             since: now,
-            unlinked: None,
+            is_unlinked: false,
         }
     }
 
@@ -258,27 +209,14 @@ impl Place {
         })
     }
 
-    /// Returns whether it is yet to be found out what else has the keyrings.
-    fn is_unsettled(&self) -> bool {
-        self.unlinked
-            .as_ref()
-            .is_some_and(|(unlinked, _)| !unlinked.is_empty())
-    }
-
-    /// Lets go of the keyrings that nobody else has.
-    fn let_go(&mut self) {
-        if let Some((unlinked, _)) = &mut self.unlinked {
-            unlinked.let_go();
-        }
-    }
-
-    /// Unlinks the keyrings of `user` from their register.
-    fn unlink(&mut self, user: &User, ns: &UserNamespace, in_charge: fn() -> bool) -> Result {
+    /// Unlinks the keyrings of `owner` from their register.
+    fn unlink(&mut self, owner: &Owner, ns: &UserNamespace, by_request: bool) -> Result {
+        let (user, state) = (&owner.user, &owner.state);
         let memory = Reservation::new(GFP_KERNEL)?;
         let keyrings = ns.lock_keyrings();
 
         // From here on the kernel's own code waits.
-        if !in_charge() {
+        if !(state.in_charge)() {
             return Err(EBUSY);
         }
 
@@ -295,8 +233,21 @@ impl Place {
             }
             None => Unlinked::default(),
         };
+        let serial = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map(|it| it.serial());
+        let survivor = Survivor {
+            uid: user.uid(),
+            user: serial(&unlinked.user),
+            session: serial(&unlinked.session),
+            died: state.now(),
+            is_registered: false,
+        };
 
-        self.unlinked = Some((unlinked, memory));
+        self.is_unlinked = true;
+        // Who asks for the end does not want to see them again.
+        if !by_request {
+            // Before the semaphore is released: whoever has it finds them here or there.
+            state.survivors.lock().insert(ns.id(), survivor, memory);
+        }
         Ok(())
     }
 }
@@ -392,6 +343,8 @@ impl Owner {
     /// May be called from any context but NMI.
     pub(crate) fn look(&self, now: Delta) -> Option<Delta> {
         if self.pins() != 0 {
+            // It was about to be seen, or the UID has come back.
+            let _ = self.noticed.cmpxchg(SUSPECTED, 0, Relaxed);
             return None;
         }
         match self.noticed.cmpxchg(0, SUSPECTED, Relaxed) {
@@ -469,15 +422,7 @@ impl Owner {
 
         // Those that cannot be unlinked now have to wait until the module is in charge again, or
         // there is memory.
-        let _ = self.unlink(places);
-        // All together, since there may be many.
-        for _ in 0..2 {
-            if places.by_namespace.values().any(Place::is_unsettled) {
-                // Links hold their references until a grace period has passed.
-                rcu::rcu_barrier();
-                places.by_namespace.values_mut().for_each(Place::let_go);
-            }
-        }
+        let _ = self.unlink(places, by_request);
         self.bury(places, by_request);
 
         self.end_if_empty(places);
@@ -487,38 +432,26 @@ impl Owner {
     }
 
     /// Unlinks the keyrings from their registers in all namespaces.
-    fn unlink(&self, places: &mut Places) -> Result {
+    fn unlink(&self, places: &mut Places, by_request: bool) -> Result {
         for (id, place) in places.by_namespace.iter_mut() {
             // If it is being freed, its register goes with it, and takes them along.
             if let Some(ns) = self.state.namespaces.upgrade(*id) {
-                place.unlink(&self.user, &ns, self.state.in_charge)?;
+                place.unlink(self, &ns, by_request)?;
             }
         }
         Ok(())
     }
 
-    /// Removes the places of which the keyrings are unlinked, and remembers those that live on.
+    /// Removes the places of which the keyrings are unlinked.
     fn bury(&self, places: &mut Places, by_request: bool) {
         let mut next = places.by_namespace.cursor_front_mut();
 
-        while let Some(mut cursor) = next {
-            let (id, place) = cursor.current_mut();
-            let id = *id;
+        while let Some(cursor) = next {
+            let (&id, place) = cursor.current();
 
-            let Some((unlinked, memory)) = place.unlinked.take() else {
+            if !place.is_unlinked {
                 next = cursor.move_next();
                 continue;
-            };
-            // Who asks for the end does not want to see them again.
-            if !unlinked.is_empty() && !by_request {
-                let survivor = Survivor {
-                    uid: self.user.uid(),
-                    user: unlinked.user.map(|keyring| keyring.serial()),
-                    session: unlinked.session.map(|keyring| keyring.serial()),
-                    died: self.state.now(),
-                };
-
-                self.state.survivors.lock().insert(id, survivor, memory);
             }
             if by_request {
                 Event::Reaped.count();

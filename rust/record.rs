@@ -14,7 +14,7 @@
 //! A pair is dropped from its record before that when one of its keyrings is dead: the record would
 //! keep what is in it, and its quota.
 //!
-//! Lock order: `Owner::places`, then `State::survivors`, then `keyring_sem`, then each on its own:
+//! Lock order: `Owner::places`, then `keyring_sem`, then `State::survivors`, then each on its own:
 //! the semaphores of keyrings, `State::owners_by_address`, `Namespace::owners`, locks of tables.
 
 #![forbid(unsafe_code)]
@@ -86,7 +86,8 @@ use crate::{
             KeyringsGuard,
             Namespaces,
             OnFree,
-            UserNamespace, //
+            UserNamespace,
+            Watch, //
         },
         workqueue::OwnedQueue, //
     },
@@ -101,6 +102,7 @@ use crate::{
     },
     stats::Event,
     survivor::{
+        self,
         Reservation,
         Survivor,
         Survivors, //
@@ -290,6 +292,10 @@ impl WorkItem<SWEEP> for State {
     fn run(this: Arc<Self>) {
         this.look_through();
         this.survivors.lock().prune();
+        if !this.namespaces.are_watched() {
+            // If there is no memory, it is tried again.
+            let _ = this.hand_back_late();
+        }
     }
 }
 
@@ -304,7 +310,7 @@ impl HrTimerCallback for State {
 }
 
 impl State {
-    fn new(in_charge: fn() -> bool, is_watched: fn() -> bool) -> Result<Arc<Self>> {
+    fn new(in_charge: fn() -> bool, watch: Watch) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 in_charge,
@@ -314,7 +320,7 @@ impl State {
                 registers <- RhashTable::new(),
                 owners <- RhashTable::new(),
                 owners_by_address <- new_mutex!(RBTree::new(), "State::owners_by_address"),
-                namespaces <- Namespaces::new(is_watched),
+                namespaces <- Namespaces::new(watch),
                 survivors <- new_mutex!(Survivors::new(), "State::survivors"),
                 collect <- new_work!("State::collect"),
                 sweep <- new_work!("State::sweep"),
@@ -431,24 +437,86 @@ impl State {
     }
 
     /// Remembers a survivor once more.
-    fn put_back(&self, ns: &UserNamespace, survivor: Survivor, memory: Reservation) {
-        let uid = survivor.uid;
-        let mut survivors = self.survivors.lock();
-
-        survivors.insert(ns.id(), survivor, memory);
-        if !(self.in_charge)() && survivors.take(ns.id(), uid).is_some() {
-            // It was not there, perhaps, when the others were handed back.
-            survivor.hand_back(&ns.lock_keyrings());
+    ///
+    /// The semaphore makes sure that [`Self::hand_back`] has yet to come, or the kernel's own code.
+    fn put_back(&self, keyrings: &KeyringsGuard<'_>, mut survivor: Survivor, memory: Reservation) {
+        if !(self.in_charge)() && !survivor.is_registered {
+            survivor.register(keyrings);
+            survivor.is_registered = true;
         }
+        self.survivors
+            .lock()
+            .insert(keyrings.ns().id(), survivor, memory);
     }
 
     /// Links survivors to the registers again, where the kernel's own code finds them.
+    ///
+    /// At any time they are remembered or registered, for whoever has the semaphore.
     fn hand_back(&self) {
-        self.survivors.lock().drain(|ns, survivor| {
+        self.for_each_survivor(|ns, uid| {
             if let Some(ns) = self.namespaces.upgrade(ns) {
-                survivor.hand_back(&ns.lock_keyrings());
+                self.register_survivor(&ns.lock_keyrings(), uid);
             }
         });
+    }
+
+    /// Does the same if another livepatch has replaced this one, of which nobody is told.
+    ///
+    /// Namespaces are not watched any more, so it is done for those that there are tasks in.
+    fn hand_back_late(&self) -> Result {
+        for_each_namespace(|ns| {
+            self.for_each_survivor(|id, uid| {
+                if id == ns.id() {
+                    self.register_survivor(&ns.lock_keyrings(), uid);
+                }
+            });
+            Ok(())
+        })
+    }
+
+    fn register_survivor(&self, keyrings: &KeyringsGuard<'_>, uid: Kuid) {
+        if let Some(survivor) = self.survivors.lock().get_mut(keyrings.ns().id(), uid) {
+            if !survivor.is_registered {
+                survivor.register(keyrings);
+                survivor.is_registered = true;
+            }
+        }
+    }
+
+    /// Unlinks survivors from the registers that were handed back, after all.
+    fn take_back(&self) {
+        self.for_each_survivor(|id, uid| {
+            let Some(ns) = self.namespaces.upgrade(id) else {
+                return;
+            };
+            let keyrings = ns.lock_keyrings();
+            let has_come_back = self.namespaces.get(id).is_some_and(|it| it.has(uid));
+            let mut survivors = self.survivors.lock();
+
+            if has_come_back {
+                survivors.take(id, uid);
+            } else if let Some(survivor) = survivors.get_mut(id, uid) {
+                if survivor.is_registered && (self.in_charge)() {
+                    survivor.unregister(&keyrings);
+                    survivor.is_registered = false;
+                }
+            }
+        });
+    }
+
+    /// Calls `f` with the namespace and the UID of each survivor, which may be gone by then.
+    fn for_each_survivor(&self, mut f: impl FnMut(Id, Kuid)) {
+        let mut from = survivor::FIRST;
+
+        loop {
+            let next = self.survivors.lock().next(from);
+            let Some((ns, uid, after)) = next else {
+                return;
+            };
+
+            f(ns, uid);
+            from = after;
+        }
     }
 
     /// Drops everything. Nobody may look anything up any more.
@@ -488,11 +556,11 @@ pub(crate) struct Records {
 
 impl Records {
     /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
-    /// is asked with `keyring_sem` held. `is_watched` is as [`Namespaces::new`] has it.
+    /// is asked with `keyring_sem` held.
     ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if something cannot be probed.
-    pub(crate) fn new(in_charge: fn() -> bool, is_watched: fn() -> bool) -> Result<Arc<Self>> {
-        let state = State::new(in_charge, is_watched)?;
+    pub(crate) fn new(in_charge: fn() -> bool, watch: Watch) -> Result<Arc<Self>> {
+        let state = State::new(in_charge, watch)?;
         let records = Self {
             state: Open(state.clone()),
             _uid_freed: KBox::pin_init(
@@ -576,6 +644,7 @@ impl Records {
 
     /// Has everything checked that may have happened while the module was not in charge.
     pub(crate) fn take_charge(&self) {
+        self.state.0.take_back();
         self.state.0.look_through();
     }
 
@@ -794,19 +863,22 @@ impl<'a> Entry<'a> {
         ns: &'a UserNamespace,
         f: impl FnOnce(&mut Entry<'_>) -> Result<R>,
     ) -> Result<R> {
-        let survivor = state.survivors.lock().take(ns.id(), owner.user.uid());
+        let uid = owner.user.uid();
+        let survivor = state.survivors.lock().get(ns.id(), uid);
 
-        if let Some((survivor, _)) = &survivor {
+        if let Some(survivor) = survivor {
             survivor.settle(|| state.now());
         }
         let keyrings = ns.lock_keyrings();
+        // Not earlier: they would be nowhere when the others are handed back.
+        let survivor = state.survivors.lock().take(ns.id(), uid);
         let is_new = places.by_namespace.get(&ns.id()).is_none();
 
         let entered = match is_new {
             true => Self::enter(state, owner, places, &keyrings),
             false => Ok(()),
         };
-        let (result, survivor, used) = match places.by_namespace.get_mut(&ns.id()) {
+        let (result, used) = match places.by_namespace.get_mut(&ns.id()) {
             Some(place) if entered.is_ok() => {
                 let mut entry = Entry {
                     state,
@@ -818,11 +890,16 @@ impl<'a> Entry<'a> {
                 };
                 let result = f(&mut entry);
 
-                (result, entry.survivor.take(), entry.used)
+                if let Some((survivor, memory)) = entry.survivor.take() {
+                    state.put_back(&entry.keyrings, survivor, memory);
+                }
+                (result, entry.used)
             }
             _ => {
-                drop(keyrings);
-                (Err(ENOMEM), survivor, false)
+                if let Some((survivor, memory)) = survivor {
+                    state.put_back(&keyrings, survivor, memory);
+                }
+                (Err(ENOMEM), false)
             }
         };
 
@@ -831,9 +908,6 @@ impl<'a> Entry<'a> {
             state.leave_namespace(owner, ns.id());
         }
         owner.end_if_empty(places);
-        if let Some((survivor, memory)) = survivor {
-            state.put_back(ns, survivor, memory);
-        }
         result
     }
 

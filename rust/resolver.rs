@@ -406,9 +406,10 @@ fn find_or_create(
     let (user, user_created) = match look(&user_name, entry)? {
         Some(user) => (user, false),
         None => match entry.surviving_user_keyring(&user_name) {
-            Some(user) => {
-                register.link(&user)?;
-                (user, false)
+            Some(survivor) => {
+                register.link(&survivor)?;
+                // It may refuse to be found.
+                (look(&user_name, entry)?.ok_or(EAGAIN)?, false)
             }
             None => (alloc(&user_name, cred, Some(register))?, true),
         },
@@ -418,9 +419,9 @@ fn find_or_create(
     let (session, session_created) = match look(&session_name, entry)? {
         Some(session) => (session, false),
         None => match entry.surviving_session_keyring(&session_name) {
-            Some(session) => {
-                register.link(&session)?;
-                (session, false)
+            Some(survivor) => {
+                register.link(&survivor)?;
+                (look(&session_name, entry)?.ok_or(EAGAIN)?, false)
             }
             None => {
                 let session = alloc(&session_name, cred, None)?;

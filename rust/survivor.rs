@@ -5,9 +5,11 @@
 //! Another keyring may link them, or they may be the session keyring of a process of another UID.
 //! They live on for as long as that does, and are the UID's again when it comes back.
 //!
-//! What is remembered of them is a serial number, which pins nothing. So each entry stands for a
-//! keyring that somebody's quota is charged for, less those that have gone since entries were last
-//! looked through; that happens when there are twice as many.
+//! What is remembered of them is a serial number, which pins nothing. It is remembered of every
+//! keyring that is unlinked: a reference count says whether something has it, but not whether
+//! something will, that finds it by its serial number before it is freed. So each entry stands for
+//! a keyring that somebody's quota is charged for, less those that have gone since entries were
+//! last looked through; that happens every few seconds, and when there are twice as many.
 
 #![forbid(unsafe_code)]
 
@@ -49,12 +51,16 @@ use crate::{
 
 /// How long a keyring may be pinned by what is about to be freed.
 ///
-/// The kernel frees keys by a work item. A keyring that is linked by one that has no references any
-/// more, a session keyring of the last process for instance, looks as if it was pinned until then.
+/// Links hold their references until a grace period has passed, and the kernel frees keys by a work
+/// item. A keyring that is linked by one that has no references any more, as the user keyring is by
+/// the user session keyring, looks as if it was pinned until then.
 const SETTLING: Delta = Delta::from_secs(1);
 
 /// The namespace and the UID.
-type Place = (Id, u32);
+pub(crate) type Place = (Id, u32);
+
+/// The first of all places.
+pub(crate) const FIRST: Place = (Id::FIRST, 0);
 
 fn place(ns: Id, uid: Kuid) -> Place {
     (ns, uid.into_raw().val)
@@ -71,6 +77,8 @@ pub(crate) struct Survivor {
     pub(crate) session: Option<Serial>,
     /// When the UID died.
     pub(crate) died: Delta,
+    /// Whether they are linked to the register, for the kernel's own code to find.
+    pub(crate) is_registered: bool,
 }
 
 impl Survivor {
@@ -89,7 +97,33 @@ impl Survivor {
     }
 
     /// Links the keyrings to the register of the namespace, unless there are others.
-    pub(crate) fn hand_back(&self, keyrings: &KeyringsGuard<'_>) {
+    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>) {
+        self.for_each(keyrings, |register, keyring, found| {
+            if found.err() != Some(EAGAIN) {
+                return;
+            }
+            if let Err(e) = register.link(keyring) {
+                pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
+            }
+        });
+    }
+
+    /// Unlinks them from there again.
+    pub(crate) fn unregister(&self, keyrings: &KeyringsGuard<'_>) {
+        self.for_each(keyrings, |register, keyring, found| {
+            if found.is_ok_and(|found| found.as_ptr() == keyring.as_ptr()) {
+                // If there is no memory, they stay as if the UID had been gone before loading.
+                let _ = register.unlink(keyring);
+            }
+        });
+    }
+
+    /// Calls `f` with the register, each keyring, and what is found in its place.
+    fn for_each(
+        &self,
+        keyrings: &KeyringsGuard<'_>,
+        f: impl Fn(&Keyring, &Keyring, Result<ARef<Keyring>>),
+    ) {
         let ns = keyrings.ns();
         let number = ns.uid(self.uid).unwrap_or(UNMAPPED);
         let Some(register) = ns.user_keyring_register() else {
@@ -100,12 +134,10 @@ impl Survivor {
             (self.user, Name::user(number)),
             (self.session, Name::session(number)),
         ] {
-            let found = cred::kernel().impersonate(|| register.search(name.as_c_str()));
+            if let Some(keyring) = self.find(serial, &name) {
+                let found = cred::kernel().impersonate(|| register.search(name.as_c_str()));
 
-            if let (Some(keyring), Err(EAGAIN)) = (self.find(serial, &name), found) {
-                if let Err(e) = register.link(&keyring) {
-                    pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
-                }
+                f(register, &keyring, found);
             }
         }
     }
@@ -146,17 +178,43 @@ impl Survivors {
         }
     }
 
-    /// Remembers the keyrings of a UID in a namespace.
+    /// Remembers the keyrings of a UID in a namespace, beside those that are remembered already.
     pub(crate) fn insert(&mut self, ns: Id, survivor: Survivor, memory: Reservation) {
-        let node = memory.into_node(place(ns, survivor.uid), survivor);
+        let place = place(ns, survivor.uid);
 
-        if self.entries.insert(node).is_none() {
-            self.len += 1;
+        if let Some(known) = self.entries.get_mut(&place) {
+            *known = Survivor {
+                user: survivor.user.or(known.user),
+                session: survivor.session.or(known.session),
+                ..survivor
+            };
+            return;
         }
+        self.entries.insert(memory.into_node(place, survivor));
+        self.len += 1;
         if self.len >= self.prune_at {
             self.prune();
             self.prune_at = Self::PRUNE_AT.max(self.len * 2);
         }
+    }
+
+    /// Returns the keyrings of `uid` in a namespace.
+    pub(crate) fn get(&self, ns: Id, uid: Kuid) -> Option<Survivor> {
+        self.entries.get(&place(ns, uid)).copied()
+    }
+
+    /// Returns the keyrings of `uid` in a namespace, to be changed.
+    pub(crate) fn get_mut(&mut self, ns: Id, uid: Kuid) -> Option<&mut Survivor> {
+        self.entries.get_mut(&place(ns, uid))
+    }
+
+    /// Returns the namespace and the UID of the first keyrings at or after those of `from`, and
+    /// where the next ones are to be looked for.
+    pub(crate) fn next(&self, from: Place) -> Option<(Id, Kuid, Place)> {
+        let cursor = self.entries.cursor_lower_bound(&from)?;
+        let (&(ns, uid), survivor) = cursor.current();
+
+        Some((ns, survivor.uid, (ns, uid.saturating_add(1))))
     }
 
     /// Forgets the keyrings of `uid` in a namespace, and returns them with the memory to remember
@@ -180,7 +238,15 @@ impl Survivors {
 
     /// Forgets all in a namespace.
     pub(crate) fn remove_namespace(&mut self, ns: Id) {
-        self.retain(|&(other, _), _| other != ns);
+        let mut next = self.entries.cursor_lower_bound_mut(&(ns, 0));
+
+        while let Some(cursor) = next {
+            if cursor.current().0 .0 != ns {
+                break;
+            }
+            self.len -= 1;
+            next = cursor.remove_current().0;
+        }
     }
 
     /// Forgets those that are no more.
@@ -202,12 +268,6 @@ impl Survivors {
                 cursor.remove_current().0
             };
         }
-    }
-
-    /// Forgets all, after calling `f` with each and its namespace.
-    pub(crate) fn drain(&mut self, f: impl FnMut(Id, &Survivor)) {
-        self.for_each(f);
-        self.retain(|_, _| false);
     }
 
     /// Calls `f` with each and its namespace.

@@ -17,9 +17,12 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::livepatch::{
-        self,
-        Patch as _, //
+    abstractions::{
+        livepatch::{
+            self,
+            Patch as _, //
+        },
+        user_namespace::Watch, //
     },
     inventory::{
         Inventory,
@@ -71,7 +74,11 @@ struct UserSessionKeyring {
 impl kernel::InPlaceModule for UserSessionKeyring {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
-            let records = Records::new(Resolver::in_charge, Resolver::is_enabled)?;
+            // SAFETY: The kernel does not let function tracing be switched off as long as a livepatch
+            // is enabled. This one is enabled once, after the probes are registered; that disabling
+            // it is reversed midway changes nothing, since its functions stay patched meanwhile.
+            let watch = unsafe { Watch::new(Resolver::is_enabled) };
+            let records = Records::new(Resolver::in_charge, watch)?;
             let dir = debugfs::Dir::new(c"user_session_keyring");
 
             Ok(try_pin_init!(Self {

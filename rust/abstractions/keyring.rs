@@ -212,8 +212,8 @@ impl Keyring {
     }
 
     /// Returns the serial numbers of all that is linked to this keyring.
-    fn serials(&self) -> Result<KVec<Serial>> {
-        let mut serials = KVec::<Serial>::new();
+    fn serials(&self) -> Result<KVVec<Serial>> {
+        let mut serials = KVVec::<Serial>::new();
 
         loop {
             let room = serials.capacity() * size_of::<Serial>();

@@ -49,6 +49,9 @@ use crate::bindings;
 pub(crate) struct Id(u64);
 
 impl Id {
+    /// No namespace has a smaller one.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// Returns the number, as `NS_GET_ID` of `ioctl_nsfs(2)` does.
     #[inline]
     pub(crate) fn as_u64(self) -> u64 {
@@ -270,7 +273,7 @@ fn place(id: Id) -> TableKey {
 ///
 /// # Invariants
 ///
-/// As long as `is_watched` returns `true`, the namespace of an entry in the table has not gone
+/// As long as `watch` says so, the namespace of an entry in the table has not gone
 /// through `key_free_user_ns()`. So its memory stays for as long as the RCU read lock is held, if
 /// it was held when that was asked: the kernel frees it a grace period after that function.
 #[pin_data]
@@ -279,23 +282,37 @@ pub(crate) struct Namespaces<T: OnFree> {
     #[pin]
     _probe: fprobe::Registration<Freed<T>>,
     table: Arc<Table<T>>,
-    is_watched: fn() -> bool,
+    watch: Watch,
+}
+
+/// Knows whether probes are sure to be called.
+#[derive(Clone, Copy)]
+pub(crate) struct Watch(fn() -> bool);
+
+impl Watch {
+    /// Asks `is_watched`.
+    ///
+    /// # Safety
+    ///
+    /// If `is_watched` returns `true`, no call of `key_free_user_ns()` may have been missed by a
+    /// probe that was registered at a time from which on it has returned `true`, or has yet to do so
+    /// for the first time.
+    pub(crate) const unsafe fn new(is_watched: fn() -> bool) -> Self {
+        Self(is_watched)
+    }
 }
 
 impl<T: OnFree> Namespaces<T> {
-    /// `is_watched` must return `false` from the moment on from which probes may miss a call, and
-    /// never `true` again: [`Patch::is_enabled`](super::livepatch::Patch::is_enabled) does.
-    ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if `key_free_user_ns()` cannot be
     /// probed.
-    pub(crate) fn new(is_watched: fn() -> bool) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(watch: Watch) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
             let table = Arc::new(KBox::pin_init(RhashTable::new(), GFP_KERNEL)?, GFP_KERNEL)?;
 
             Ok(try_pin_init!(Self {
                 _probe <- fprobe::Registration::new(Freed(table.clone())),
                 table,
-                is_watched,
+                watch,
             }))
         })
     }
@@ -329,7 +346,7 @@ impl<T: OnFree> Namespaces<T> {
     /// Returns a reference on a namespace, if it still exists, and it is watched.
     pub(crate) fn upgrade(&self, id: Id) -> Option<ARef<UserNamespace>> {
         let rcu = rcu::read_lock();
-        if !(self.is_watched)() {
+        if !self.are_watched() {
             return None;
         }
         let entry = self.table.get(&place(id), &rcu)?;
@@ -342,12 +359,9 @@ impl<T: OnFree> Namespaces<T> {
         }
     }
 
-    /// Calls `f` with each value. It must not sleep; this function may.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&T)) {
-        self.table.retain(|entry| {
-            f(&entry.value);
-            true
-        });
+    /// Returns whether namespaces that are freed are sure to be noticed.
+    pub(crate) fn are_watched(&self) -> bool {
+        (self.watch.0)()
     }
 
     /// Does what is done when a namespace is freed.
