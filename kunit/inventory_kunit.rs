@@ -30,7 +30,7 @@ fn show(records: &Arc<Records>) -> Result<CString> {
     CString::try_from_fmt(fmt!("{}", Shown(Inventory(records.clone()))))
 }
 
-/// Returns what is shown of a UID, in the order of the fields, from the state on as text.
+/// What a line says, but for the UID.
 struct Line {
     ns: u64,
     keyrings: (Serial, Serial),

@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn the_sweep_forgets_those_that_are_gone() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+        let remembered = || setup.records().state().survivors.lock().len();
+
+        elsewhere.clear()?;
+        assert!(fixture::is_gone(old.0));
+        assert!(fixture::is_gone(old.1));
+        assert_eq!(remembered(), 1);
+        assert!(fixture::wait_for(8, || remembered() == 0));
+        Ok(())
+    }
+
+    #[test]
     fn one_that_may_not_be_used_is_not_taken() -> Result {
         // Revoked, invalidated, expired, given to another.
         for case in 0..4 {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make test, make kunit: run all tests, or those of the kinds named, and judge them together.
-# Usage: test.sh [host|kunit|end-to-end|storms]...
+# Usage: test.sh [host|kunit|end-to-end|memory|storms]...
 #
 # SIZE=full has the storms rage for as long as their figures in Documentation/testing.rst say.
 
@@ -25,7 +25,11 @@ test_guest() {
 }
 
 guest() {
-	vm "$@" > "$1/tap"
+	if [[ -p $1/answers ]]; then
+		vm "$@" | in_root python3 /mnt/src/tools/memory.py "$(inside "$1")"
+	else
+		vm "$@"
+	fi > "$1/tap"
 }
 
 test_kunit() {
@@ -57,6 +61,20 @@ test_end_to_end() {
 	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
 	cp "$payload/expected" "$dir"
 	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 900 "$ACCEL"
+}
+
+# The guest has its memory looked through, from outside.
+test_memory() {
+	local dir payload=$RUN/memory
+	dir=$(results memory)
+	need_kernel stock
+	need_module stock "$payload"
+	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
+	mv "$payload/memory.sh" "$payload/run"
+	"$payload/run" --list > "$dir/expected"
+	need_space 2000
+	mkfifo "$dir/answers"
+	test_guest "memory: look for secrets in the stock kernel" "$dir" stock "$payload" 300 "$ACCEL"
 }
 
 test_storms() {
@@ -101,7 +119,7 @@ run_host() {
 }
 
 kinds=("$@")
-[[ $# != 0 ]] || kinds=(host kunit end-to-end storms)
+[[ $# != 0 ]] || kinds=(host kunit end-to-end memory storms)
 
 need_root
 choose_accelerator

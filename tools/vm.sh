@@ -38,6 +38,7 @@ qemu() {
 	' -- "$(inside "$dir")" "$(inside "$payload")" timeout --foreground -k 5 "$seconds" \
 		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp 2 -m 1G \
 		-nic none -display none -monitor none -no-reboot \
+		-qmp "unix:$(inside "$dir")/monitor,server=on,wait=off" \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-serial "file:$(inside "$dir")/console.log" \
 		-chardev "stdio,id=tty,signal=$signal" -serial chardev:tty \
@@ -45,11 +46,14 @@ qemu() {
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic log_buf_len=4M $*"
 }
 
-# Run a guest, its output to the standard output; DIR/status says "ok", or how it ended instead.
+# Run a guest, its output to the standard output; DIR/status says "ok", or how it ended instead. If
+# there is a pipe DIR/answers, it is the guest's input.
 vm() {
-	local status=0 complaint
-	qemu "$@" < /dev/null || status=$?
-	rm -f "$1/initramfs"
+	local status=0 complaint input=/dev/null
+	[[ ! -p $1/answers ]] || input=$1/answers
+	# Opened for both, which waits for nobody.
+	qemu "$@" <> "$input" || status=$?
+	rm -f "$1"/{initramfs,monitor,answers}
 	complaint=$(grep -E -m 1 "$COMPLAINTS" "$1/console.log" | tr -d '\r') || true
 	complaint=${complaint:+complained: $complaint}
 	case $status in
