@@ -52,7 +52,7 @@ LARS=5112
 MONA=5113
 NILS=5114
 NOBODY=5199
-other=610000000
+clock_uid=610000000
 
 leave_secret() {
 	./as "$1" keyctl add user secret "$2" @us >/dev/null
@@ -79,10 +79,10 @@ is_freed() {
 
 # Others' process keyrings, which end with the process without the module as well, are the clock.
 let_others_die() {
-	for round in first second; do
-		other=$((other + 1))
-		./as "$other" keyctl add user clock tick @p >/dev/null
-		wait_for 10 is_charged "$other" "" || complain "the $round of others does not end"
+	for nth in first second; do
+		clock_uid=$((clock_uid + 1))
+		./as "$clock_uid" keyctl add user clock tick @p >/dev/null
+		wait_for 10 is_charged "$clock_uid" "" || complain "the $nth of others does not end"
 	done
 }
 
