@@ -162,16 +162,11 @@ impl TestUser {
         Ok(Self(unsafe { &*record }))
     }
 
-    /// Returns the number of references that others hold, less those of credentials when the UID is
-    /// away.
+    /// Returns the number of references that others hold, those included that are left out.
     pub(crate) fn refs(&self) -> i32 {
         // Credentials and records are dropped after a grace period.
         rcu::rcu_barrier();
-
-        match self.0.absent.load(Relaxed) {
-            0 => self.0.count().load(Relaxed) - REFS,
-            _ => self.0.count().load(Relaxed),
-        }
+        self.0.count().load(Relaxed) + self.0.absent.load(Relaxed) - REFS
     }
 
     /// Leaves one reference, which is that of an owner. The last other is dropped by `free_uid()`.

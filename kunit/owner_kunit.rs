@@ -271,6 +271,38 @@ mod tests {
     }
 
     #[test]
+    fn uid_keyrings_that_were_never_found_go_as_well() -> Result {
+        let setup = Setup::new(1000)?;
+        let pair = setup.resolve()?;
+        let (user, session) = serials(&pair);
+
+        // They are put on record by records that were made when they refused to be found already.
+        fixture::set_permissions(&pair.user, 0);
+        fixture::set_permissions(&pair.session, 0);
+        drop(pair);
+        let Setup {
+            resolver,
+            cred,
+            ns,
+            user: uid,
+        } = setup;
+        drop(resolver);
+        let setup = Setup {
+            resolver: TestResolver::new()?,
+            cred,
+            ns,
+            user: uid,
+        };
+        setup.resolver.resolver.adopt(&setup.cred)?;
+        assert!(owner(setup.records()).is_ok());
+        setup.die();
+        assert_eq!(setup.registered(), (false, false));
+        assert!(fixture::is_gone(user));
+        assert!(fixture::is_gone(session));
+        Ok(())
+    }
+
+    #[test]
     fn half_a_pair_goes_as_well() -> Result {
         for without_session in [false, true] {
             let setup = Setup::new(1000)?;

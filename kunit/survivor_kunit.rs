@@ -2,14 +2,20 @@
 
 //! Tests of keyrings that outlive their UID.
 
-use kernel::{prelude::*, sync::aref::ARef, task::Kuid, time::Delta};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef,
+    task::Kuid,
+    time::{delay::fsleep, Delta},
+};
 
 use crate::{
     abstractions::{
         cred,
-        key::{Permissions, Serial},
+        key::{Key, Permissions, Serial},
         keyring::{AllocFlags, Keyring},
         user_namespace::Id,
+        workqueue::OwnedQueue,
     },
     bindings,
     fixture::{self, serials, Setup, TestNamespace, TestUser},
@@ -383,6 +389,30 @@ mod tests {
         let session = setup.register()?.search(c"_uid_ses.1000")?;
         assert_eq!(session.serial(), old.1);
         drop(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn it_is_waited_for_what_may_be_about_to_be_collected() -> Result {
+        let queue = OwnedQueue::new(c"usk_kunit")?;
+        let (keyring, elsewhere) = (fixture::keyring(c"kept")?, fixture::keyring(c"elsewhere")?);
+        let survivor = survivor(1000, Some(keyring.serial()));
+
+        elsewhere.link(&keyring)?;
+        // Not for longer than it takes.
+        survivor.settle(|| Delta::from_secs(1));
+        assert!(Key::lookup(keyring.serial()).is_ok());
+
+        drop(keyring);
+        let collect = fixture::Task::new(move || {
+            fsleep(Delta::from_millis(100));
+            let _ = elsewhere.clear();
+        })?;
+        assert!(queue.enqueue(collect).is_ok());
+        survivor.settle(|| Delta::ZERO);
+        assert!(survivor
+            .user
+            .is_some_and(|serial| Key::lookup(serial).is_err()));
         Ok(())
     }
 
