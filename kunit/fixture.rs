@@ -61,7 +61,10 @@ use crate::{
             FreeUid,
             User, //
         },
-        user_namespace::UserNamespace, //
+        user_namespace::{
+            UserNamespace,
+            Watch, //
+        },
     },
     bindings,
     name::Name,
@@ -486,7 +489,10 @@ pub(crate) fn records() -> Result<Arc<Records>> {
     set_in_charge(true);
     stop_at(0);
     go_on();
-    Records::new(in_charge, unsafe { Watch::new(|| true) })
+    // SAFETY: Namespaces of tests are never freed.
+    let watch = unsafe { Watch::new(|| true) };
+
+    Records::new(in_charge, watch)
 }
 
 /// A resolver with records of its own.

@@ -69,6 +69,7 @@ fn survivor(uid: u32, user: Option<Serial>) -> Survivor {
         user,
         session: None,
         died: Delta::ZERO,
+        is_registered: false,
     }
 }
 
@@ -193,7 +194,7 @@ mod tests {
     fn the_sweep_forgets_those_that_are_gone() -> Result {
         let setup = Setup::new(1000)?;
         let (old, elsewhere) = survive(&setup, Linked::Both)?;
-        let remembered = || setup.records().state().survivors.lock().len();
+        let remembered = || setup.records().state().survivors.lock().count();
 
         elsewhere.clear()?;
         assert!(fixture::is_gone(old.0));
@@ -457,26 +458,26 @@ mod tests {
                 survivor(*uid, Some(serial as Serial + 1)),
             )?;
         }
-        assert_eq!(survivors.len(), 3);
+        assert_eq!(survivors.count(), 3);
         assert!(survivors.take(two.id(), survivor(2, None).uid).is_none());
         let (taken, memory) = survivors
             .take(one.id(), survivor(2, None).uid)
             .ok_or(ENOENT)?;
         assert_eq!((uid(&taken), taken.user), (2, Some(2)));
-        assert_eq!(survivors.len(), 2);
+        assert_eq!(survivors.count(), 2);
         survivors.insert(one.id(), taken, memory);
-        assert_eq!(survivors.len(), 3);
+        assert_eq!(survivors.count(), 3);
 
         // One takes the place of another.
         insert(&mut survivors, two.id(), survivor(1, Some(7)))?;
-        assert_eq!(survivors.len(), 3);
+        assert_eq!(survivors.count(), 3);
         survivors.remove_namespace(one.id());
-        assert_eq!(survivors.len(), 1);
+        assert_eq!(survivors.count(), 1);
         let (taken, _) = survivors
             .take(two.id(), survivor(1, None).uid)
             .ok_or(ENOENT)?;
         assert_eq!(taken.user, Some(7));
-        assert_eq!(survivors.len(), 0);
+        assert_eq!(survivors.count(), 0);
         Ok(())
     }
 
@@ -493,7 +494,7 @@ mod tests {
             insert(&mut survivors, ns.id(), survivor(2, Some(2)))?;
         }
         assert_eq!(survivors.remove(|uid| uid == survivor(1, None).uid), 2);
-        assert_eq!(survivors.len(), 2);
+        assert_eq!(survivors.count(), 2);
         assert_eq!(survivors.remove(|uid| uid == survivor(1, None).uid), 0);
         assert!(survivors.take(one.id(), survivor(2, None).uid).is_some());
         assert!(survivors.take(two.id(), survivor(2, None).uid).is_some());
@@ -508,11 +509,11 @@ mod tests {
 
         for uid in 0..1000 {
             insert(&mut survivors, ns.id(), survivor(uid, Some(-1)))?;
-            most = most.max(survivors.len());
+            most = most.max(survivors.count());
         }
         assert!(most <= 64);
         survivors.prune();
-        assert_eq!(survivors.len(), 0);
+        assert_eq!(survivors.count(), 0);
         Ok(())
     }
 
@@ -533,7 +534,7 @@ mod tests {
 
             insert(&mut survivors, ns.id(), survivor(uid, Some(serial)))?;
             keyrings.push(keyring, GFP_KERNEL)?;
-            most = most.max(survivors.len());
+            most = most.max(survivors.count());
         }
         assert!(most < 400);
         for (uid, keyring) in keyrings.iter().enumerate() {
@@ -545,7 +546,7 @@ mod tests {
             }
         }
         survivors.prune();
-        assert_eq!(survivors.len(), 0);
+        assert_eq!(survivors.count(), 0);
         Ok(())
     }
 }

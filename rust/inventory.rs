@@ -135,20 +135,28 @@ impl Inventory {
     fn survivors(&self, write: &mut impl FnMut(Line)) {
         let state = self.0.state();
         let now = state.now();
+        let mut lines = KVVec::new();
         let mut survivors = state.survivors.lock();
 
         survivors.prune();
         survivors.for_each(|ns, survivor| {
-            write(Line {
-                uid: survivor.uid,
-                ns: ns.as_u64(),
-                user: survivor.user,
-                session: survivor.session,
-                state: "survivor",
-                pins: None,
-                age: Some(now - survivor.died),
-            })
+            // What is left out for lack of memory is there the next time.
+            let _ = lines.push(
+                Line {
+                    uid: survivor.uid,
+                    ns: ns.as_u64(),
+                    user: survivor.user,
+                    session: survivor.session,
+                    state: "survivor",
+                    pins: None,
+                    age: Some(now - survivor.died),
+                },
+                GFP_KERNEL,
+            );
         });
+        // Tasks are counted for each line, and look-ups wait for the lock.
+        drop(survivors);
+        lines.into_iter().for_each(write);
     }
 }
 

@@ -783,12 +783,12 @@ impl Records {
         self.state.0.registers.len()
     }
 
-    /// Returns the number of UIDs of which keyrings are remembered that something else pins.
+    /// Returns the number of UIDs of which keyrings live on that are remembered here alone.
     pub(crate) fn survivors(&self) -> usize {
         let mut survivors = self.state.0.survivors.lock();
 
         survivors.prune();
-        survivors.len()
+        survivors.count()
     }
 }
 

@@ -270,15 +270,17 @@ impl Survivors {
         }
     }
 
-    /// Calls `f` with each and its namespace.
+    /// Calls `f` with each that is not registered, and its namespace.
     pub(crate) fn for_each(&self, mut f: impl FnMut(Id, &Survivor)) {
         for (&(ns, _), survivor) in self.entries.iter() {
-            f(ns, survivor);
+            if !survivor.is_registered {
+                f(ns, survivor);
+            }
         }
     }
 
-    /// Returns their number.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// Returns the number of those that are not registered.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.values().filter(|it| !it.is_registered).count()
     }
 }

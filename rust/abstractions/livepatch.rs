@@ -100,7 +100,7 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
     fn post_unpatch(&self) {}
 
     /// Returns whether all tasks use the replacement functions, and none is about to stop using
-    /// them.
+    /// them, be it in favour of those of another livepatch on top of this one.
     ///
     /// A transition, be it of this patch or of one that replaces it, may begin right after. As soon
     /// as a task may use other functions, this is `false`: whoever calls it with a lock held that
@@ -115,7 +115,7 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
             return false;
         }
         smp_mb(Read);
-        Self::is_enabled()
+        Self::slot().is_on_top()
     }
 
     /// Returns whether the patch is enabled, be it that a transition is under way.
@@ -176,18 +176,27 @@ impl<T: Patch> Slot<T> {
     ///
     /// May be called from any context.
     fn is_enabled(&self) -> bool {
+        self.with_tables(Tables::is_enabled).unwrap_or(false)
+    }
+
+    /// Returns whether the patch is enabled, and no other one replaces the same functions since.
+    ///
+    /// May be called from any context.
+    fn is_on_top(&self) -> bool {
+        self.with_tables(|tables| tables.is_enabled() && tables.are_on_top())
+            .unwrap_or(false)
+    }
+
+    fn with_tables<R>(&self, f: impl FnOnce(&Tables) -> R) -> Option<R> {
         let _rcu = rcu::read_lock();
         let registration = self.0.load(Acquire);
 
         if registration.is_null() {
-            return false;
+            return None;
         }
         // SAFETY: By the type invariant the registration is not freed before the RCU read lock is
         // released.
-        let patch = unsafe { (*registration).tables.patch.get() };
-
-        // SAFETY: C code writes the field by single stores.
-        unsafe { (&raw const (*patch).enabled).read_volatile() }
+        Some(f(unsafe { &(*registration).tables }))
     }
 }
 
@@ -196,7 +205,37 @@ struct Tables {
     patch: Opaque<bindings::klp_patch>,
     // Each terminated by an empty element.
     objects: Opaque<[bindings::klp_object; 2]>,
-    _funcs: KVec<Opaque<bindings::klp_func>>,
+    funcs: KVec<Opaque<bindings::klp_func>>,
+    // What is above each function in the stack of those that replace the same one, when all tasks
+    // use it: the head of the stack, until another is put on top.
+    above: KVec<Atomic<*mut bindings::list_head>>,
+}
+
+impl Tables {
+    fn is_enabled(&self) -> bool {
+        // SAFETY: C code writes the field by single stores.
+        unsafe { (&raw const (*self.patch.get()).enabled).read_volatile() }
+    }
+
+    /// Returns what is above a function in its stack.
+    fn above(func: &Opaque<bindings::klp_func>) -> *mut bindings::list_head {
+        // SAFETY: C code writes the field by single stores.
+        unsafe { (&raw const (*func.get()).stack_node.prev).read_volatile() }
+    }
+
+    /// Takes what is above the functions now for the heads of their stacks.
+    fn note_top(&self) {
+        for (above, func) in self.above.iter().zip(&self.funcs) {
+            above.store(Self::above(func), Release);
+        }
+    }
+
+    fn are_on_top(&self) -> bool {
+        self.above
+            .iter()
+            .zip(&self.funcs)
+            .all(|(above, func)| above.load(Acquire) == Self::above(func))
+    }
 }
 
 /// An enabled livepatch.
@@ -248,6 +287,7 @@ impl<T: Patch> Registration<T> {
 
     fn tables(module: &'static ThisModule) -> Result<Tables> {
         let mut funcs = KVec::with_capacity(T::FUNCS.len() + 1, GFP_KERNEL)?;
+        let mut above = KVec::with_capacity(T::FUNCS.len(), GFP_KERNEL)?;
 
         for func in T::FUNCS {
             funcs.push(
@@ -260,6 +300,9 @@ impl<T: Patch> Registration<T> {
             )?;
         }
         funcs.push(Opaque::new(Default::default()), GFP_KERNEL)?;
+        for _ in T::FUNCS {
+            above.push(Atomic::new(ptr::null_mut()), GFP_KERNEL)?;
+        }
 
         let vmlinux = bindings::klp_object {
             funcs: funcs.as_mut_ptr().cast(),
@@ -279,7 +322,8 @@ impl<T: Patch> Registration<T> {
                 ..Default::default()
             }),
             objects: Opaque::new([vmlinux, Default::default()]),
-            _funcs: funcs,
+            funcs,
+            above,
         })
     }
 
@@ -322,6 +366,8 @@ impl<T: Patch> Registration<T> {
     }
 
     extern "C" fn post_patch(_object: *mut bindings::klp_object) {
+        // Only one transition is under way at a time, so no other patch is on top yet.
+        let _ = T::slot().with_tables(Tables::note_top);
         // SAFETY: This is a callback of the patch.
         unsafe { T::slot().get() }.post_patch();
     }
