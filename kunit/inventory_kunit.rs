@@ -264,7 +264,9 @@ mod tests {
         assert!(*line(before.records(), 7710)?.state == *c"alive");
         before.user.leave();
         before.records().reap(|_| false);
-        assert_eq!(lines(before.records(), 7710)?.len(), 0);
+        assert!(fixture::wait_until(
+            || lines(before.records(), 7710).is_ok_and(|lines| lines.is_empty())
+        ));
         assert!(fixture::is_gone(before.keyrings.0));
         assert!(fixture::is_gone(before.keyrings.1));
         Ok(())
