@@ -74,7 +74,8 @@ test_memory() {
 	"$payload/run" --list > "$dir/expected"
 	need_space 2000
 	mkfifo "$dir/answers"
-	test_guest "memory: look for secrets in the stock kernel" "$dir" stock "$payload" 300 "$ACCEL"
+	test_guest "memory: look for secrets in the stock kernel" "$dir" stock "$payload" \
+		600 "$ACCEL"
 }
 
 test_storms() {

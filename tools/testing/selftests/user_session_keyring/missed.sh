@@ -45,10 +45,10 @@ hundredths() {
 	awk '{ printf "%d", $1 * 100 }' /proc/uptime
 }
 
-# die_unnoticed UID: it makes a pair, and then all that pins the UID goes, but the last of it without
-# free_uid().
+# die_unnoticed UID: it makes a pair, and then all that pins it goes, the last without free_uid().
 die_unnoticed() {
 	login "$1"
+	# shellcheck disable=SC2154 # login says it
 	process=$last
 	leave_secret "$1" "unnoticed"
 	before=$(pair "$1")
@@ -64,8 +64,11 @@ die_unnoticed() {
 notice() {
 	load
 	note_deaths
-	for count in $(seq "$ORDINARY"); do
-		leave_secret "$((ordinary += 1))" "ordinary"
+	count=0
+	while [ "$count" -lt "$ORDINARY" ] && no_complaints; do
+		count=$((count + 1))
+		ordinary=$((ordinary + 1))
+		leave_secret "$ordinary" "ordinary"
 		wait_for 10 is_charged "$ordinary" "" || complain "death $count was not noticed"
 	done
 	expect_deaths "$ORDINARY" 0 "ordinary deaths"

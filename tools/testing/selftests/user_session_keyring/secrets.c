@@ -4,6 +4,7 @@
  * For each secret a line "A^B" says what it is, in hexadecimal, without saying
  * it. This process leaves no copy of its own in memory.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 
 #include "keys.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define SIZE	64
-#define LARGE	(144 * SIZE)	/* more than the slab allocator has a cache for */
+#define LARGE	(144 * SIZE)	/* more than any cache of kmalloc() has */
 
 static const struct {
 	const char *type, *name;
@@ -32,23 +35,31 @@ static void fail(const char *what, long error)
 	exit(1);
 }
 
-/* By the byte, or else registers hold pieces of it, and are saved somewhere. */
-static void write_payload(size_t size)
+/*
+ * After every byte, or else registers hold pieces of a secret, and are saved
+ * somewhere.
+ */
+static inline void barrier(void)
 {
-	volatile unsigned char *to = payload;
-
-	for (size_t i = 0; i < size; i++)
-		to[i] = halves[0][i % SIZE] ^ halves[1][i % SIZE];
+	asm volatile("" : : : "memory");
 }
 
-static int is_payload(const unsigned char *text, size_t size)
+static void write_payload(size_t size)
 {
-	volatile const unsigned char *from = text;
+	for (size_t i = 0; i < size; i++) {
+		payload[i] = halves[0][i % SIZE] ^ halves[1][i % SIZE];
+		barrier();
+	}
+}
 
-	for (size_t i = 0; i < size; i++)
-		if ((from[i] ^ halves[0][i % SIZE]) != halves[1][i % SIZE])
-			return 0;
-	return 1;
+static bool is_payload(const unsigned char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if ((text[i] ^ halves[0][i % SIZE]) != halves[1][i % SIZE])
+			return false;
+		barrier();
+	}
+	return true;
 }
 
 /* Reading makes copies too. */
@@ -70,7 +81,7 @@ static void print_half(const unsigned char *half, char end)
 
 int main(void)
 {
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		long key;
 
 		if (getrandom(halves, sizeof(halves), 0) != sizeof(halves))
