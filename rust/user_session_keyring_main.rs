@@ -74,9 +74,9 @@ struct UserSessionKeyring {
 impl kernel::InPlaceModule for UserSessionKeyring {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
-            // SAFETY: The kernel does not let function tracing be switched off as long as a livepatch
-            // is enabled. This one is enabled once, after the probes are registered; that disabling
-            // it is reversed midway changes nothing, since its functions stay patched meanwhile.
+            // SAFETY: The kernel does not let function tracing be switched off as long as a
+            // livepatch is enabled. This one is enabled once, after the probes are registered. That
+            // disabling it may be reversed midway changes nothing: its functions stay patched.
             let watch = unsafe { Watch::new(Resolver::is_enabled) };
             let records = Records::new(Resolver::in_charge, watch)?;
             let dir = debugfs::Dir::new(c"user_session_keyring");

@@ -294,9 +294,8 @@ impl Watch {
     ///
     /// # Safety
     ///
-    /// If `is_watched` returns `true`, no call of `key_free_user_ns()` may have been missed by a
-    /// probe that was registered at a time from which on it has returned `true`, or has yet to do so
-    /// for the first time.
+    /// If `is_watched` returns `true`, no call of `key_free_user_ns()` may have been missed by any
+    /// probe that was registered before it returned `true` for the first time.
     pub(crate) const unsafe fn new(is_watched: fn() -> bool) -> Self {
         Self(is_watched)
     }
