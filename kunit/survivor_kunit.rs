@@ -232,16 +232,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_must_not_be_searched_is_taken() -> Result {
+    fn one_that_must_not_be_searched_is_refused_at_once() -> Result {
         let setup = Setup::new(1000)?;
         let (old, elsewhere) = survive(&setup, Linked::Session)?;
         let session = elsewhere.search(c"_uid_ses.1000")?;
 
         fixture::set_permissions(&session, 0);
         setup.user.come_back();
-        // As one that is in the register, it is not replaced, and is refused to those who ask, at
-        // the latest when it is there.
-        let _ = setup.resolve();
+        // As one that is in the register, it is not replaced, and is refused to those who ask.
+        assert_eq!(setup.resolve().err(), Some(EACCES));
         assert_eq!(setup.resolve().err(), Some(EACCES));
         fixture::set_permissions(&session, bindings::KEY_POS_ALL);
         assert_eq!(serials(&setup.resolve()?), old);

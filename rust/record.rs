@@ -219,7 +219,7 @@ impl WorkItem for Namespace {
 }
 
 /// How often owners are looked through, for those whose death was missed.
-const SWEEP_PERIOD: Delta = Delta::from_secs(5);
+const SWEEP_PERIOD: Delta = Delta::from_secs(4);
 
 /// All that is on record.
 #[pin_data]
