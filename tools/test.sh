@@ -44,7 +44,7 @@ test_kunit() {
 	[[ -s $dir/expected ]] ||
 		die "no KUnit test matches FILTER=${FILTER-}:" \
 			"give a glob of suites, or of suite.test"
-	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 300 "$ACCEL"
+	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 600 "$ACCEL"
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
 	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
 		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||
@@ -60,7 +60,7 @@ test_end_to_end() {
 	need_module stock "$payload" SAMPLES=m
 	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
 	cp "$payload/expected" "$dir"
-	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 900 "$ACCEL"
+	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 1800 "$ACCEL"
 }
 
 # The guest has its memory looked through, from outside.

@@ -25,7 +25,12 @@ qemu() {
 	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
 		die "QEMU is missing from the build root:" \
 			"remove the folder $ROOT and run this again"
-	[[ $accelerator = tcg ]] || cpu=host
+	# With a thread for each processor, code that the kernel patches while another processor runs
+	# it is not always translated anew in time: an int3 is hit that is no longer there.
+	case $accelerator in
+	tcg) accelerator=tcg,thread=single ;;
+	*) cpu=host ;;
+	esac
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"
 	in_root sh -euc '
