@@ -11,7 +11,7 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        cred,
+        cred::{self, CredentialExt as _},
         key::{Key, Permissions, Serial},
         keyring::{AllocFlags, Keyring},
         user_namespace::Id,
@@ -20,6 +20,8 @@ use crate::{
     bindings,
     fixture::{self, serials, Setup, TestNamespace, TestUser},
     name::Name,
+    record::Pair,
+    resolver::Resolver,
     survivor::{Reservation, Survivor, Survivors},
 };
 
@@ -388,6 +390,67 @@ mod tests {
         assert_eq!(setup.records().survivors(), 0);
         let session = setup.register()?.search(c"_uid_ses.1000")?;
         assert_eq!(session.serial(), old.1);
+        drop(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_a_look_up_waits_for_is_handed_back() -> Result {
+        let queue = OwnedQueue::new(c"usk_kunit")?;
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+
+        setup.user.come_back();
+        let resolver = Resolver::new(setup.resolver.records.clone());
+        let asker = setup.cred.clone();
+        let ask = fixture::Task::new(move || {
+            let _ = asker.impersonate(|| resolver.resolve(&asker, Pair::clone));
+        })?;
+        assert!(queue.enqueue(ask).is_ok());
+        // It waits for the rest of the second.
+        fsleep(Delta::from_millis(50));
+        fixture::set_in_charge(false);
+        setup.records().hand_back();
+        assert_eq!(setup.registered(), (true, true));
+        drop(queue);
+        assert_eq!(serials(&setup.resolve()?), old);
+        drop(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_was_handed_back_too_early_is_taken_back() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+
+        // Disabling is reversed midway.
+        fixture::set_in_charge(false);
+        setup.records().hand_back();
+        assert_eq!(setup.registered(), (true, true));
+        fixture::set_in_charge(true);
+        setup.records().take_charge();
+        assert_eq!(setup.registered(), (false, false));
+        assert_eq!(setup.records().survivors(), 1);
+        drop(elsewhere);
+        assert!(fixture::wait_until(|| setup.records().survivors() == 0));
+        assert!(fixture::is_gone(old.0));
+        assert!(fixture::is_gone(old.1));
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_was_asked_for_meanwhile_is_not_taken_back() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+
+        fixture::set_in_charge(false);
+        setup.records().hand_back();
+        setup.user.come_back();
+        assert_eq!(serials(&setup.resolve()?), old);
+        fixture::set_in_charge(true);
+        setup.records().take_charge();
+        assert_eq!(setup.registered(), (true, true));
+        assert_eq!(serials(&setup.resolve()?), old);
         drop(elsewhere);
         Ok(())
     }

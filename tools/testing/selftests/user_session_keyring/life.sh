@@ -16,7 +16,6 @@ LIFE="stay_in_transition: nothing ends while tasks switch over
 stay_disabled: nothing ends after disabling
 hand_back: survivors are found by the kernel's own code after disabling
 hand_back_asked: survivors are found when disabling meets their UID coming back
-take_back: survivors end with their link when disabling was reversed
 stay_replaced: nothing ends after another livepatch has replaced this one
 hand_back_replaced: survivors are found after another livepatch has replaced this one
 refuse_linger: linger takes 0 to 86400
@@ -54,7 +53,6 @@ LARS=5112
 MONA=5113
 NILS=5114
 OLGA=5115
-PAUL=5116
 NOBODY=5199
 clock_uid=610000000
 
@@ -208,30 +206,6 @@ hand_back_asked() {
 	same "the key in it, disabled" "$(print_key "$OLGA" secret)" linked
 	logout "$holder"
 	remove
-}
-
-enabled_is() {
-	holds "$LIVEPATCH/enabled" "$1" && transition_is 0
-}
-
-# There is time to reverse it as long as a process waits in the module's code.
-take_back() {
-	load
-	leave_survivor "$PAUL"
-	survivor=$us
-	link=$holder
-	leave_survivor "$OLGA"
-	./as "$OLGA" keyctl id @us >/dev/null &
-	asked=$!
-	echo 0 >"$LIVEPATCH/enabled"
-	echo 1 >"$LIVEPATCH/enabled" || complain "disabling cannot be reversed"
-	wait "$asked"
-	wait_for 30 enabled_is 1 || complain "it is not enabled again"
-	state_is "$PAUL" survivor || complain "it is no survivor: $(field "$PAUL" state)"
-	logout "$link"
-	wait_for 10 is_freed "$survivor" || complain "it has not ended with its link"
-	logout "$holder"
-	unload
 }
 
 replacement=/sys/kernel/livepatch/test_klp_replace
