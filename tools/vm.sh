@@ -25,8 +25,8 @@ qemu() {
 	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
 		die "QEMU is missing from the build root:" \
 			"remove the folder $ROOT and run this again"
-	# With a thread for each processor, code that the kernel patches while another processor runs
-	# it is not always translated anew in time: an int3 is hit that is no longer there.
+	# With a thread for each processor, code that one patches while the other runs it is not
+	# always translated anew in time: an int3 is hit that is no longer there.
 	case $accelerator in
 	tcg) accelerator=tcg,thread=single ;;
 	*) cpu=host ;;
