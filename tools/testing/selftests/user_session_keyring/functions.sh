@@ -119,7 +119,7 @@ EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
 ^<4>[a-z_]*: loading out-of-tree module taints kernel\\.\$
 ^<[45]>[a-z_]*: tainting kernel with TAINT_LIVEPATCH\$
 ^<5>[a-z_]*: module verification failed: signature and/or required key missing
-^<6>clocksource: Watchdog remote CPU [0-9]* read timed out\$
+^<6>clocksource: Watchdog (remote CPU [0-9]*|[a-z]*) read timed out(\\. Readout .*)?\$
 ^<[0-9]*>$MODULE: selftest mark [0-9]*\$"
 
 # An empty pattern would match every line.
