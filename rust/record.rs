@@ -454,6 +454,7 @@ impl State {
     /// At any time they are remembered or registered, for whoever has the semaphore.
     fn hand_back(&self) {
         self.for_each_survivor(|ns, uid| {
+            self.settle_survivor(ns, uid);
             if let Some(ns) = self.namespaces.upgrade(ns) {
                 self.register_survivor(&ns.lock_keyrings(), uid);
             }
@@ -467,11 +468,23 @@ impl State {
         for_each_namespace(|ns| {
             self.for_each_survivor(|id, uid| {
                 if id == ns.id() {
+                    self.settle_survivor(id, uid);
                     self.register_survivor(&ns.lock_keyrings(), uid);
                 }
             });
             Ok(())
         })
+    }
+
+    /// Waits until keyrings that are about to be freed are, so that they are not brought back.
+    ///
+    /// Sleeps, for a second after the death of the UID at most.
+    fn settle_survivor(&self, ns: Id, uid: Kuid) {
+        let survivor = self.survivors.lock().get(ns, uid);
+
+        if let Some(survivor) = survivor {
+            survivor.settle(|| self.now());
+        }
     }
 
     fn register_survivor(&self, keyrings: &KeyringsGuard<'_>, uid: Kuid) {
