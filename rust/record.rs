@@ -476,7 +476,8 @@ impl State {
         })
     }
 
-    /// Waits until keyrings that are about to be freed are, so that they are not brought back.
+    /// Waits until keyrings of a UID that are about to be freed are, so that they are not brought
+    /// back.
     ///
     /// Sleeps, for a second after the death of the UID at most.
     fn settle_survivor(&self, ns: Id, uid: Kuid) {
@@ -877,11 +878,8 @@ impl<'a> Entry<'a> {
         f: impl FnOnce(&mut Entry<'_>) -> Result<R>,
     ) -> Result<R> {
         let uid = owner.user.uid();
-        let survivor = state.survivors.lock().get(ns.id(), uid);
 
-        if let Some(survivor) = survivor {
-            survivor.settle(|| state.now());
-        }
+        state.settle_survivor(ns.id(), uid);
         let keyrings = ns.lock_keyrings();
         // Not earlier: they would be nowhere when the others are handed back.
         let survivor = state.survivors.lock().take(ns.id(), uid);
