@@ -40,7 +40,7 @@ become_root() {
 		die "root is needed to make the build root: run this as root, or install sudo"
 	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" ACCEL="$ACCEL" \
 		MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" SIZE="${SIZE-}" \
-		bash "$0" "$@"
+		RESULTS="${RESULTS-}" bash "$0" "$@"
 }
 
 setup() {

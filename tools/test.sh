@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make test, make kunit: run all tests, or those of the kinds named, and judge them together.
-# Usage: test.sh [host|kunit|end-to-end|memory|storms]...
+# Usage: test.sh [KIND]...; a kind is a file in tools/kinds
 #
-# SIZE=full has the storms rage for as long as their figures in Documentation/testing.rst say.
+# SIZE=full has them take as long as their figures in Documentation/proof.rst ask for. RESULTS is the
+# folder that results and consoles are left in.
 
 . "$(dirname "$0")/commands.sh" "$@"
 
 E2E=tools/testing/selftests/user_session_keyring
+: "${SIZE:=short}"
+: "${RESULTS:=$STATE/log/results}"
 
 # Every kind leaves a folder for verdict.py.
 results() {
@@ -16,7 +19,7 @@ results() {
 
 # A guest's output is its result. One that hung or died is shown at once.
 test_guest() {
-	local text=$1 dir=$2 seconds=$5
+	local text=$1 dir=$2
 	shift
 	stage "$text" guest "$@"
 	case $(< "$dir/status") in
@@ -32,95 +35,44 @@ guest() {
 	fi > "$1/tap"
 }
 
-test_kunit() {
-	local dir payload=$RUN/kunit kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
-	dir=$(results kunit)
-	need_kernel kunit
-	need_module kunit "$payload"
-	cp "$SRC/tools/guest/kunit.sh" "$payload/run"
-	printf %s "${FILTER:-*}" > "$payload/filter"
-	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit \
-		> "$dir/expected"
-	[[ -s $dir/expected ]] ||
-		die "no KUnit test matches FILTER=${FILTER-}:" \
-			"give a glob of suites, or of suite.test"
-	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 600 "$ACCEL"
-	# Its exit status says no more than its JSON, unless it could make nothing of the log.
-	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
-		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||
-		grep -q '"status": "\(FAIL\|ERROR\)"' "$dir/kunit.json" ||
-		[[ $(< "$dir/status") != ok ]] ||
-		echo "unreadable: kunit.py says $(tail -n 1 "$dir/kunit.log")" > "$dir/status"
-}
-
-test_end_to_end() {
-	local dir payload=$RUN/e2e
-	dir=$(results end-to-end)
-	need_kernel stock
-	need_module stock "$payload" SAMPLES=m
-	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
-	cp "$payload/expected" "$dir"
-	test_guest "end-to-end tests: run in the stock kernel" "$dir" stock "$payload" 1800 "$ACCEL"
-}
-
-# The guest has its memory looked through, from outside.
-test_memory() {
-	local dir payload=$RUN/memory
-	dir=$(results memory)
-	need_kernel stock
-	need_module stock "$payload"
-	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
-	mv "$payload/memory.sh" "$payload/run"
+# test_payload KIND SCRIPT KERNEL SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
+# is what the guest runs. It lists its tests itself, and finds in the file "size" how much of them
+# is asked for.
+test_payload() {
+	local kind=$1 script=$2 kernel=$3 seconds=$4 full=$5 dir payload=$RUN/$1
+	shift 5
+	dir=$(results "$kind")
+	need_kernel "$kernel"
+	need_module "$kernel" "$payload" SAMPLES=m
+	stage "end-to-end tests: build" \
+		locked "build-$kernel" build_end_to_end "$kernel" "$payload"
+	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
+	echo "$SIZE" > "$payload/size"
 	"$payload/run" --list > "$dir/expected"
-	need_space 2000
-	mkfifo "$dir/answers"
-	test_guest "memory: look for secrets in the stock kernel" "$dir" stock "$payload" \
-		600 "$ACCEL"
-}
-
-test_storms() {
-	local dir payload=$RUN/storms seconds=600
-	dir=$(results storms)
-	need_kernel stock
-	need_module stock "$payload"
-	stage "end-to-end tests: build" locked build-stock build_end_to_end "$payload"
-	mv "$payload/storms.sh" "$payload/run"
-	echo "${SIZE:-short}" > "$payload/size"
-	"$payload/run" --list > "$dir/expected"
-	[[ ${SIZE:-} != full ]] || seconds=3600
-	test_guest "storms: run in the stock kernel, ${SIZE:-short}" "$dir" stock "$payload" \
-		"$seconds" "$ACCEL" slab_nomerge
+	[[ -s $dir/expected ]] || die "$E2E/$script lists no tests: see its --list"
+	[[ $SIZE != full ]] || seconds=$full
+	test_guest "$kind: run in the $kernel kernel, $SIZE" "$dir" "$kernel" "$payload" \
+		"$seconds" "$ACCEL" "$@"
 	grep '^# ' "$dir/tap" || true
 }
 
 build_end_to_end() {
-	in_root make -s -C "/mnt/cache/build/stock/$E2E" \
-		OUTPUT=/mnt/cache/build/end-to-end KDIR=/mnt/cache/stock
-	cp -a "$STATE/build/end-to-end/." "$1"
-	[[ -s $1/expected && -x $1/run ]] ||
-		die "the end-to-end tests left no command or no list of their names:" \
-			"see $E2E/Makefile"
+	in_root make -s -C "/mnt/cache/build/$1/$E2E" \
+		OUTPUT="/mnt/cache/build/end-to-end-$1" KDIR="/mnt/cache/$1"
+	cp -a "$STATE/build/end-to-end-$1/." "$2"
 }
 
-test_host() {
-	local dir
-	dir=$(results host)
-	sed -n 's/^\(t_[a-z0-9_]*\)() {$/\1/p' "$SRC/tools/testing/host/run" > "$dir/expected"
-	need_kernel stock
-	stage "host tests: refusals, verdicts" run_host "$dir"
-}
-
-run_host() {
-	local status=0
-	mkdir "$RUN/host"
-	unshare --mount --pid --kill-child --mount-proc \
-		"$SRC/tools/testing/host/run" "$RUN/host" > "$1/tap" || status=$?
-	echo ok > "$1/status"
-	((status == 0)) || echo "failed: it returned $status" > "$1/status"
-}
+for kind in "$SRC"/tools/kinds/*.sh; do
+	. "$kind"
+done
 
 kinds=("$@")
 [[ $# != 0 ]] || kinds=(host kunit end-to-end memory storms)
+[[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"
+for kind in "${kinds[@]}"; do
+	declare -F "test_${kind//-/_}" > /dev/null ||
+		die "there are no tests of the kind $kind: see tools/kinds"
+done
 
 need_root
 choose_accelerator
@@ -128,9 +80,10 @@ judged=()
 for kind in "${kinds[@]}"; do
 	mkdir -p "$(results "$kind")"
 	"test_${kind//-/_}"
-	judged+=("$kind=/mnt/cache/log/results/$kind")
+	judged+=("$kind=$(inside "$RESULTS")/$kind")
 done
-remove "$STATE/log/results"
-mv "$RUN/results" "$STATE/log/"
-echo "results and consoles: $STATE/log/results"
+remove "$RESULTS"
+mkdir -p "$(dirname "$RESULTS")"
+mv -T "$RUN/results" "$RESULTS"
+echo "results and consoles: $RESULTS"
 in_root python3 /mnt/src/tools/verdict.py "${judged[@]}"
