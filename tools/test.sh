@@ -3,8 +3,8 @@
 # make test, make kunit: run all tests, or those of the kinds named, and judge them together.
 # Usage: test.sh [KIND]...; a kind is a file in tools/kinds
 #
-# SIZE=full has them take as long as their figures in Documentation/proof.rst ask for. RESULTS is the
-# folder that results and consoles are left in.
+# SIZE=full has them take as long as the figures in Documentation/proof.rst ask for. RESULTS is the
+# folder, in the cache, that results and consoles are left in.
 
 . "$(dirname "$0")/commands.sh" "$@"
 
@@ -35,11 +35,11 @@ guest() {
 	fi > "$1/tap"
 }
 
-# test_payload KIND SCRIPT KERNEL SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
+# test_payload KIND KERNEL SCRIPT SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
 # is what the guest runs. It lists its tests itself, and finds in the file "size" how much of them
 # is asked for.
 test_payload() {
-	local kind=$1 script=$2 kernel=$3 seconds=$4 full=$5 dir payload=$RUN/$1
+	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir payload=$RUN/$1
 	shift 5
 	dir=$(results "$kind")
 	need_kernel "$kernel"
@@ -63,6 +63,7 @@ build_end_to_end() {
 }
 
 for kind in "$SRC"/tools/kinds/*.sh; do
+	# shellcheck source=/dev/null
 	. "$kind"
 done
 

@@ -5,5 +5,5 @@
 test_memory() {
 	need_space 2000
 	mkfifo "$(results memory)/answers"
-	test_payload memory memory.sh stock 600 600
+	test_payload memory stock memory.sh 600 600
 }

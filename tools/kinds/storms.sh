@@ -3,5 +3,5 @@
 # Lives by the thousand, in the stock kernel.
 
 test_storms() {
-	test_payload storms storms.sh stock 600 3600 slab_nomerge
+	test_payload storms stock storms.sh 600 3600 slab_nomerge
 }
