@@ -7,10 +7,10 @@ LLVM ?= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(KDIR)/include/config/auto.con
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 
 # The commands read these from the environment.
-export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER
+export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER STAGES
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit storms shell stock check distclean help
+.PHONY: run test kunit storms keyutils proof shell stock check distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -42,6 +42,12 @@ kunit:				## run the KUnit suites alone (FILTER=glob: only these)
 storms:				## UIDs that come and go by the thousand: half an hour
 	@SIZE=full tools/test.sh storms
 
+keyutils:			## the test suite of keyutils, without the module and with it
+	@SIZE=full tools/test.sh keyutils
+
+proof:				## all tests at full length, debug kernels included: an hour
+	@tools/proof.sh
+
 shell:				## a prompt in that kernel, with the module loaded
 	@tools/shell.sh
 
@@ -65,3 +71,4 @@ help:				## this list
 	@echo '  ACCEL             auto, tcg or kvm (auto: KVM if a guest really boots with it)'
 	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
 	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
+	@echo '  STAGES            for proof: some of its stages (all)'

@@ -102,6 +102,15 @@ def counts(results):
     return ", ".join(f"{tally[state]} {state}" for state in ("passed", "failed", "skipped"))
 
 
+def report(results):
+    """All that did not pass, and what was said of it."""
+    for result in results:
+        if result.state != "passed":
+            print(f"{result.state.upper()} {result.suite}: {result.name}")
+            for note in result.note:
+                print(f"    {note}")
+
+
 def main(arguments):
     results = []
     for argument in arguments:
@@ -110,11 +119,7 @@ def main(arguments):
 
     for suite in dict.fromkeys(result.suite for result in results):
         print(f"{suite:50} {counts([r for r in results if r.suite == suite])}")
-    for result in results:
-        if result.state != "passed":
-            print(f"{result.state.upper()} {result.suite}: {result.name}")
-            for note in result.note:
-                print(f"    {note}")
+    report(results)
     print(counts(results))
     return not results or any(result.state == "failed" for result in results)
 

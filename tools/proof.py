@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The summary of make proof: a row for each stage, the figures, and one closing line.
+
+Usage: proof.py FIGURES PAGE FOLDER STAGE...
+
+A stage's results are FOLDER/STAGE/STAGE, as verdict.py reads them, FOLDER/STAGE/seconds is how long it took. A
+test says "# figure: WORDS: NUMBER" of what has to come out the same each time, and "# measured:
+WORDS: NUMBER" of what need not. They are written to FIGURES as a table, and compared with the one in
+PAGE, unless that is "-".
+"""
+
+import csv
+import pathlib
+import re
+import sys
+
+import verdict
+
+FIGURE = re.compile(r"^# (figure|measured): (.+): ([\d.,]+)\s*$", re.MULTILINE)
+ROW = re.compile(r'^   (".*", ".*")$', re.MULTILINE)
+
+
+def figures_of(folder):
+    """What the tests of a stage said of themselves: (kind, words, number)."""
+    tap = folder / "tap"
+    return FIGURE.findall(tap.read_text(errors="replace").replace("\r", "")) if tap.exists() else []
+
+
+def table(figures):
+    """The figures as a table of reStructuredText."""
+    rows = [f'   "{words}", "{number}"' for _, words, number in figures]
+    return "\n".join([".. csv-table::", "   :header: figure, number", "   :widths: 70, 30", "", *rows])
+
+
+def differences(figures, page):
+    """What the page says otherwise, or not at all, or what is no longer so."""
+    kept = dict(csv.reader(ROW.findall(page), skipinitialspace=True))
+    for kind, words, number in figures:
+        said = kept.pop(words, None)
+        if said is None or (kind == "figure" and said != number):
+            yield f"{words}: {number}, the page says {said or 'nothing'}"
+    for words in kept:
+        yield f"{words}: only the page has it"
+
+
+def main(output, page, folder, *stages):
+    results = []
+    figures = []
+    width = max(len(stage) for stage in stages)
+    print(f"\n{'stage':{width}} {'passed':>8} {'failed':>8} {'skipped':>8} {'minutes':>8}")
+    for stage in stages:
+        path = pathlib.Path(folder, stage)
+        got = verdict.judge(stage, path / stage)
+        figures += figures_of(path / stage)
+        tally = [sum(result.state == state for result in got)
+                 for state in ("passed", "failed", "skipped")]
+        minutes = float((path / "seconds").read_text()) / 60
+        print(f"{stage:{width}} {tally[0]:8} {tally[1]:8} {tally[2]:8} {minutes:8.1f}")
+        results += got
+    print()
+    for _, words, number in figures:
+        print(f"{words:60} {number:>12}")
+    print()
+    pathlib.Path(output).write_text(table(figures) + "\n")
+    if page != "-":
+        differing = list(differences(figures, pathlib.Path(page).read_text()))
+        state = "failed" if differing else "passed"
+        results.append(verdict.Result("proof", "the figures in " + page, state, differing))
+    verdict.report(results)
+    print(verdict.counts(results))
+    return any(result.state == "failed" for result in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make proof: all that speaks for the module, at full length, as many stages at a time as there are
+# processors, and a table of it.
+# Usage: proof.sh [--update]
+#
+# A stage that has passed is kept for as long as the sources stay what they are: what was
+# interrupted, or failed, goes on from there. STAGES names the stages to run, if not all. With
+# --update the figures are written into Documentation/proof.rst instead of being compared with it.
+
+. "$(dirname "$0")/commands.sh" "$@"
+
+# Kinds of tests in tools/kinds, those that take longest first.
+ALL=(storms end-to-end kunit memory host)
+PAGE=Documentation/proof.rst
+
+read -ra stages <<< "${STAGES:-${ALL[*]}}"
+
+# A stage ends when it is told to, and leaves nothing behind.
+stop_stages() {
+	local status=$?
+	mapfile -t running < <(jobs -pr)
+	((${#running[@]} == 0)) || kill -TERM "${running[@]}" 2> /dev/null || true
+	wait
+	cleanup "$status"
+}
+
+# What the stages are made from. Of the documentation only the table of conformance is tested.
+sources_key() {
+	(cd "$STATE/build/proof" && find . -type f ! -name '*.md' \
+		\( ! -path './Documentation/*' -o -name conformance.rst \) -print0 |
+		sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-10)
+}
+
+kernels() {
+	local kernel
+	for kernel in stock kunit; do
+		need_kernel "$kernel"
+	done
+}
+
+run_stage() {
+	local stage=$1 dir=$PROOF/$1 start status=0
+	start=$(now)
+	remove "$dir"
+	SIZE=full RESULTS=$dir "$SRC/tools/test.sh" "$stage" > "$dir.log" 2>&1 < /dev/null ||
+		status=$?
+	# A refusal leaves no results.
+	mkdir -p "$dir/$stage"
+	since "$start" > "$dir/seconds"
+	((status != 0)) || touch "$dir/passed"
+	printf '%-30s%8s s   %s\n' "$stage" "$(< "$dir/seconds")" "$(tail -n 1 "$dir.log")"
+}
+
+write_page() {
+	local page=$RUN/page
+	sed '/^\.\. begin /q' "$SRC/$PAGE" > "$page"
+	printf '\n%s\n\n' "$(< "$RUN/figures")" >> "$page"
+	sed -n '/^\.\. end$/,$p' "$SRC/$PAGE" >> "$page"
+	cp "$page" "$SRC/$PAGE"
+}
+
+need_root
+choose_accelerator
+trap stop_stages EXIT
+locked proof sync_sources proof
+PROOF=$STATE/proof/$RELEASE-$(sources_key)-$ACCEL
+mkdir -p "$PROOF"
+kernels
+
+for stage in "${stages[@]}"; do
+	if [[ -e $PROOF/$stage/passed ]]; then
+		printf '%-30s%8s s   %s\n' "$stage" kept "$(tail -n 1 "$PROOF/$stage.log")"
+		continue
+	fi
+	while (($(jobs -pr | wc -l) >= $(nproc))); do
+		wait -n || true
+	done
+	run_stage "$stage" &
+done
+wait
+
+summary=("$RUN/figures" "/mnt/src/$PAGE")
+[[ ${1:-} != --update ]] || summary[1]=-
+[[ -z ${STAGES:-} ]] || summary[1]=-
+echo "results and consoles: $PROOF"
+status=0
+in_root python3 /mnt/src/tools/proof.py "$(inside "${summary[0]}")" "${summary[1]}" \
+	"$(inside "$PROOF")" "${stages[@]}" || status=$?
+[[ ${1:-} != --update ]] || write_page
+exit "$status"
