@@ -15,6 +15,10 @@ ALL=(storms end-to-end kunit memory host)
 PAGE=Documentation/proof.rst
 
 read -ra stages <<< "${STAGES:-${ALL[*]}}"
+for stage in "${stages[@]}"; do
+	[[ " ${ALL[*]} " = *" $stage "* ]] ||
+		die "STAGES: there is no stage $stage: take some of ${ALL[*]}"
+done
 
 # A stage ends when it is told to, and leaves nothing behind.
 stop_stages() {
