@@ -36,12 +36,14 @@ static const struct scenario *const tables[] = {
 	lsm_scenarios,
 	clock_scenarios,
 	dead_scenarios,
+	cve_scenarios,
 };
 
 static const struct scenario *const deviation_tables[] = {
 	deviations,
 	life_scenarios,
 	survivor_scenarios,
+	cve_lives,
 };
 
 static void list(const struct scenario *table)

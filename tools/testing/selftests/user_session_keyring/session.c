@@ -238,7 +238,7 @@ const struct scenario session_scenarios[] = {
 	{ "@s without a session, to create", session_created },
 	{ "sessions joined", sessions_joined },
 	{ "sessions named after a pair", sessions_named_after_pairs },
-	{ "a pair forged by another UID", forged_names },
+	{ "CVE-2017-18270: a pair forged by another UID", forged_names },
 	{ "a pair forged by its own UID", forged_by_oneself },
 	{ "a session given to the parent", session_to_parent },
 	{ }
