@@ -954,6 +954,27 @@ mod tests {
     }
 
     #[test]
+    fn of_keyrings_that_are_freed_nothing_is_kept() -> Result {
+        let setup = Setup::new(1000)?;
+        let ns = TestNamespace::new(1001, 0, 1000, 1)?;
+        let cred = fixture::cred(&setup.user, &ns)?;
+        let kept = serials(&setup.resolver.resolve(&cred)?);
+        let pair = setup.resolve()?;
+
+        pair.user.invalidate();
+        pair.session.invalidate();
+        let places =
+            || owner(setup.records()).map(|it| it.places.lock().by_namespace.keys().count());
+        // It has died, and somebody has it.
+        assert!(fixture::wait_until(|| setup.records().pairs() == 1));
+        assert!(!fixture::wait_for(5, || places() != Ok(2)));
+        drop(pair);
+        assert!(fixture::wait_for(9, || places() == Ok(1)));
+        assert_eq!(serials(&setup.resolver.resolve(&cred)?), kept);
+        Ok(())
+    }
+
+    #[test]
     fn the_initial_namespace_is_as_the_others() -> Result {
         let user = TestUser::new(7701)?;
         let resolver = TestResolver::new()?;

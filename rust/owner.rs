@@ -46,7 +46,10 @@ use kernel::{
 use crate::{
     abstractions::{
         counters::Event as _,
-        key::Serial,
+        key::{
+            Key,
+            Serial, //
+        },
         keyring::Keyring,
         params,
         user::User,
@@ -207,6 +210,13 @@ impl Place {
             (None, Some(own)) => (own, UNMAPPED, true),
             (None, None) => (shared, UNMAPPED, false),
         })
+    }
+
+    /// Returns whether the keyrings that were found last are freed, and there can be no other.
+    fn is_vacant(&self) -> bool {
+        let is_freed = |serial: &Option<Serial>| serial.is_some_and(|it| Key::lookup(it).is_err());
+
+        self.register.is_none() && !self.was_unmapped && self.known.iter().all(is_freed)
     }
 
     /// Unlinks the keyrings of `owner` from their register.
@@ -373,6 +383,34 @@ impl Owner {
     /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.
     pub(crate) fn reap(&self) {
         self.reaped.store(1, Relaxed);
+    }
+
+    /// Forgets the namespaces in which the keyrings have been freed, though the UID lives.
+    ///
+    /// Nobody's quota pays for what is kept of them. Sleeps.
+    pub(crate) fn forget_vacant(&self) {
+        // Whoever holds the lock may take long, and there is a next time.
+        let Some(mut places) = self.places.try_lock() else {
+            return;
+        };
+
+        // The kernel's own code may have made others.
+        if places.ended || !(self.state.in_charge)() {
+            return;
+        }
+
+        let mut next = places.by_namespace.cursor_front_mut();
+        while let Some(cursor) = next {
+            let (&id, place) = cursor.current();
+
+            next = if !self.state.has_pair(&self.user, id) && place.is_vacant() {
+                self.state.leave_namespace(self, id);
+                cursor.remove_current().0
+            } else {
+                cursor.move_next()
+            };
+        }
+        self.end_if_empty(&mut places);
     }
 
     /// Ends the owner if it has nothing left, so that it does not keep the record of the UID.

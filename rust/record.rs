@@ -291,6 +291,7 @@ impl WorkItem<SWEEP> for State {
 
     fn run(this: Arc<Self>) {
         this.look_through();
+        this.for_each_owner(|owner| owner.forget_vacant());
         this.survivors.lock().prune();
         if !this.namespaces.are_watched() {
             // If there is no memory, it is tried again.
@@ -367,11 +368,31 @@ impl State {
         by_address.remove(&owner.address());
     }
 
+    /// Calls `f` with each owner. It may sleep.
+    fn for_each_owner(&self, mut f: impl FnMut(&Arc<Owner>)) {
+        let mut next = 0;
+
+        loop {
+            let owner = match self.owners_by_address.lock().cursor_lower_bound(&next) {
+                Some(cursor) => cursor.current().1.clone(),
+                None => return,
+            };
+
+            f(&owner);
+            next = owner.address() + 1;
+        }
+    }
+
     /// Takes an owner off the list of a namespace, if that still exists.
     pub(crate) fn leave_namespace(&self, owner: &Owner, ns: Id) {
         if let Some(namespace) = self.namespaces.get(ns) {
             namespace.remove(owner);
         }
+    }
+
+    /// Returns whether there is a pair of the UID in a namespace.
+    pub(crate) fn has_pair(&self, user: &User, ns: Id) -> bool {
+        self.pairs.get(&key(user, ns), &rcu::read_lock()).is_some()
     }
 
     /// Drops everything that is found by UID and namespace.
@@ -699,24 +720,8 @@ impl Records {
     }
 
     /// Calls `f` with each owner. It may sleep.
-    pub(crate) fn for_each_owner(&self, mut f: impl FnMut(&Arc<Owner>)) {
-        let mut next = 0;
-
-        loop {
-            let owner = match self
-                .state
-                .0
-                .owners_by_address
-                .lock()
-                .cursor_lower_bound(&next)
-            {
-                Some(cursor) => cursor.current().1.clone(),
-                None => return,
-            };
-
-            f(&owner);
-            next = owner.address() + 1;
-        }
+    pub(crate) fn for_each_owner(&self, f: impl FnMut(&Arc<Owner>)) {
+        self.state.0.for_each_owner(f);
     }
 
     /// Calls `f` with the namespace and the keyrings of each UID of which they are registered, but
