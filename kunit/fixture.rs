@@ -567,7 +567,7 @@ impl Setup {
 impl Setup {
     /// Waits for the work that has begun.
     pub(crate) fn finish(&self) {
-        self.records().reap(|_| false);
+        let _ = self.records().reap(|_| false);
     }
 
     /// Has the UID go, and returns whether its keyrings have gone.

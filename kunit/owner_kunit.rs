@@ -126,7 +126,9 @@ fn counting<R>(f: impl FnOnce() -> R) -> (R, [u64; 4]) {
 
 /// Returns how many owners are ended.
 fn reap(records: &Records, user: &TestUser) -> usize {
-    records.reap(|owner| owner.user.uid() == user.uid())
+    records
+        .reap(|owner| owner.user.uid() == user.uid())
+        .unwrap_or_default()
 }
 
 #[kunit_tests(usk_owner)]
@@ -721,7 +723,7 @@ mod tests {
         // The first has its keyrings in the register of the namespace, the second in its own.
         assert_eq!(resolver.records.registers(), 1);
         two.leave();
-        finish();
+        finish()?;
         assert_eq!(resolver.records.registers(), 0);
         assert!(fixture::is_gone(second.0));
         assert!(fixture::is_gone(second.1));
@@ -730,7 +732,7 @@ mod tests {
         two.come_back();
         let second = serials(&resolver.resolve(&creds[1])?);
         one.leave();
-        finish();
+        finish()?;
         assert!(fixture::is_gone(first.0));
         assert!(fixture::is_gone(first.1));
         assert_eq!(serials(&resolver.resolve(&creds[1])?), second);
@@ -954,6 +956,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_in_charge_cannot_reap() -> Result {
+        let setup = Setup::new(1000)?;
+
+        setup.resolve()?;
+        fixture::set_in_charge(false);
+        assert_eq!(setup.records().reap(|_| true).err(), Some(EBUSY));
+        // It is not made up for later.
+        fixture::set_in_charge(true);
+        setup.finish();
+        assert_eq!(setup.registered(), (true, true));
+        assert_eq!(reap(setup.records(), &setup.user), 1);
+        assert_eq!(setup.registered(), (false, false));
+        Ok(())
+    }
+
+    #[test]
     fn of_keyrings_that_are_freed_nothing_is_kept() -> Result {
         let setup = Setup::new(1000)?;
         let ns = TestNamespace::new(1001, 0, 1000, 1)?;
@@ -982,7 +1000,7 @@ mod tests {
         let (first, second) = serials(&resolver.resolve(&cred)?);
 
         user.leave();
-        resolver.records.reap(|_| false);
+        resolver.records.reap(|_| false)?;
         assert_eq!(resolver.records.pairs(), 0);
         assert!(fixture::is_gone(first));
         assert!(fixture::is_gone(second));

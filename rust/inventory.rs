@@ -171,7 +171,8 @@ pub(crate) struct Reaper(pub(crate) Arc<Records>);
 
 impl debugfs::Reader for Reaper {
     /// Returns `EINVAL` for what is not a UID, `EPERM` for that of root, whose keyrings stay for
-    /// good, `EBUSY` while the module is not in charge, and `ENOENT` if there are none.
+    /// good, `EBUSY` while the module is not in charge, `ENOENT` if there are none, and `ENOMEM` if
+    /// memory runs out.
     fn read_from_slice(&self, reader: &mut UserSliceReader) -> Result {
         let uid = parse(reader)?;
 
@@ -183,7 +184,7 @@ impl debugfs::Reader for Reaper {
         }
 
         let is_meant = |found: Kuid| number(found) == uid;
-        let ended = self.0.reap(|owner: &Owner| is_meant(owner.user.uid()))
+        let ended = self.0.reap(|owner: &Owner| is_meant(owner.user.uid()))?
             + self.0.reap_survivors(is_meant)
             + self.0.reap_leftovers(is_meant)?;
         if ended == 0 {

@@ -130,13 +130,14 @@ struct Unlinked {
 impl Unlinked {
     /// Unlinks the keyrings of the UID `number` for which `select` is true from a register.
     ///
-    /// Returns an error if memory runs out; both are still linked then.
-    fn of(
+    /// Returns an error if memory runs out. What is in `self` then could not be linked again.
+    fn unlink(
+        &mut self,
         register: &Keyring,
         number: u32,
         known: [Option<Serial>; 2],
         select: impl Fn(&Keyring) -> bool,
-    ) -> Result<Self> {
+    ) -> Result {
         let find = |name: Name, known: Option<Serial>| -> Result<_> {
             let found = match register.search(name.as_c_str()) {
                 Ok(keyring) => Some(keyring),
@@ -152,23 +153,21 @@ impl Unlinked {
 
             Ok(found.filter(|keyring| select(keyring)))
         };
-        let unlinked = Self {
-            user: find(Name::user(number), known[0])?,
-            session: find(Name::session(number), known[1])?,
-        };
+        let user = find(Name::user(number), known[0])?;
+        let session = find(Name::session(number), known[1])?;
 
-        if let Some(user) = &unlinked.user {
+        if let Some(user) = &user {
             register.unlink(user)?;
         }
-        if let Some(session) = &unlinked.session {
-            register.unlink(session).inspect_err(|_| {
-                if let Some(user) = &unlinked.user {
-                    // The memory for the link has just been freed.
-                    let _ = register.link(user);
-                }
-            })?;
+        if let Some(session) = &session {
+            if let Err(e) = register.unlink(session) {
+                // The memory for the link has just been freed, but another may have taken it.
+                self.user = user.filter(|user| register.link(user).is_err());
+                return Err(e);
+            }
         }
-        Ok(unlinked)
+        *self = Self { user, session };
+        Ok(())
     }
 }
 
@@ -183,6 +182,9 @@ pub(crate) struct Place {
     /// Since when.
     pub(crate) since: Delta,
     is_unlinked: bool,
+    /// What was unlinked, and could neither be followed by the other nor be linked again. It is
+    /// remembered as if it lived on, and kept from going before the other.
+    pub(crate) stranded: Option<ARef<Keyring>>,
 }
 
 impl Place {
@@ -193,6 +195,7 @@ impl Place {
             known: [None; 2],
             since: now,
             is_unlinked: false,
+            stranded: None,
         }
     }
 
@@ -231,34 +234,40 @@ impl Place {
         }
 
         let is_of_user = |keyring: &Keyring| keyring.uid() == user.uid();
-        let unlinked = match self.registered(user, keyrings.ns()) {
+        let mut unlinked = Unlinked::default();
+        let result = match self.registered(user, keyrings.ns()) {
             Some((register, number, is_own)) => {
                 if self.was_unmapped && number != UNMAPPED {
                     // The UID has a mapping now, and nobody finds these any more.
-                    Unlinked::of(register, UNMAPPED, [None; 2], is_of_user)?;
+                    Unlinked::default().unlink(register, UNMAPPED, [None; 2], is_of_user)?;
                 }
-                Unlinked::of(register, number, self.known, |keyring| {
+                unlinked.unlink(register, number, self.known, |keyring| {
                     is_own || is_of_user(keyring)
-                })?
+                })
             }
-            None => Unlinked::default(),
-        };
-        let serial = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map(|it| it.serial());
-        let survivor = Survivor {
-            uid: user.uid(),
-            user: serial(&unlinked.user),
-            session: serial(&unlinked.session),
-            died: state.now(),
-            is_registered: false,
+            None => Ok(()),
         };
 
-        self.is_unlinked = true;
-        // Who asks for the end does not want to see them again.
-        if !by_request {
+        match (&result, &unlinked.user) {
+            (Ok(()), _) => self.is_unlinked = true,
+            (Err(_), Some(user)) => self.stranded = Some(user.clone()),
+            (Err(_), None) => return result,
+        }
+        // Who asks for the end does not want to see them again, but nobody asks for half of it.
+        if !(self.is_unlinked && by_request) {
+            let serial = |keyring: Option<ARef<Keyring>>| keyring.map(|it| it.serial());
+            let survivor = Survivor {
+                uid: user.uid(),
+                user: serial(unlinked.user),
+                session: serial(unlinked.session),
+                died: state.now(),
+                is_registered: false,
+            };
+
             // Before the semaphore is released: whoever has it finds them here or there.
             state.survivors.lock().insert(ns.id(), survivor, memory);
         }
-        Ok(())
+        result
     }
 }
 
@@ -280,7 +289,7 @@ pub(crate) struct Owner {
     unpinned: Atomic<i64>,
     /// Whether that was noticed: one of `NOTICED`, `SUSPECTED` and neither.
     noticed: Atomic<i32>,
-    /// Whether to end whatever pins the record.
+    /// Whether to end whatever pins the record: one of `ASKED`, `FAILED` and neither.
     reaped: Atomic<i32>,
     #[pin]
     pub(crate) places: Mutex<Places>,
@@ -292,6 +301,11 @@ pub(crate) struct Owner {
 const NOTICED: i32 = 1;
 /// It was not, and yet ours is the only one. It may be about to be seen.
 const SUSPECTED: i32 = 2;
+
+/// Somebody wants the keyrings to go.
+const ASKED: i32 = 1;
+/// It could not be done, or not all of it.
+const FAILED: i32 = 2;
 
 impl_has_work! {
     impl HasWork<Self> for Owner { self.work }
@@ -382,7 +396,12 @@ impl Owner {
 
     /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.
     pub(crate) fn reap(&self) {
-        self.reaped.store(1, Relaxed);
+        self.reaped.store(ASKED, Relaxed);
+    }
+
+    /// Returns whether [`Self::reap`] has failed since this was last asked.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.reaped.cmpxchg(FAILED, 0, Relaxed).is_ok()
     }
 
     /// Forgets the namespaces in which the keyrings have been freed, though the UID lives.
@@ -423,8 +442,11 @@ impl Owner {
 
     /// Ends the keyrings, if the UID is gone.
     fn check(&self, places: &mut Places) {
-        if self.reaped.xchg(0, Relaxed) != 0 {
-            return self.end(places, true);
+        if self.reaped.cmpxchg(ASKED, 0, Relaxed).is_ok() {
+            if self.end(places, true).is_err() {
+                self.reaped.store(FAILED, Relaxed);
+            }
+            return;
         }
 
         // In this order: if the UID goes once more, that is noticed after this, or seen below.
@@ -436,15 +458,17 @@ impl Owner {
 
         let due_in = self.due_in(self.state.now());
         if due_in.is_zero() {
-            self.end(places, false);
+            // What cannot be unlinked now has to wait until the module is in charge again, or there
+            // is memory. Whoever looks through all owners asks again.
+            let _ = self.end(places, false);
         } else {
             self.state.look_through_in(due_in);
         }
     }
 
-    fn end(&self, places: &mut Places, by_request: bool) {
+    fn end(&self, places: &mut Places, by_request: bool) -> Result {
         if !(self.state.in_charge)() {
-            return;
+            return Err(EBUSY);
         }
 
         self.phase.begin();
@@ -455,18 +479,17 @@ impl Owner {
         } else if self.pins() != 0 || !self.phase.commit() {
             self.phase.cancel();
             Event::Revival.count();
-            return;
+            return Ok(());
         }
 
-        // Those that cannot be unlinked now have to wait until the module is in charge again, or
-        // there is memory.
-        let _ = self.unlink(places, by_request);
+        let result = self.unlink(places, by_request);
         self.bury(places, by_request);
 
         self.end_if_empty(places);
         if !places.ended {
             self.phase.cancel();
         }
+        result
     }
 
     /// Unlinks the keyrings from their registers in all namespaces.

@@ -695,8 +695,9 @@ impl Records {
     /// Ends the pairs of all owners of which `select` is true, in all namespaces, and returns how
     /// many owners there were.
     ///
-    /// Sleeps until it is done.
-    pub(crate) fn reap(&self, select: impl Fn(&Owner) -> bool) -> usize {
+    /// Sleeps until it is done. Returns `EBUSY` if the module is not in charge any more, and
+    /// `ENOMEM` if memory runs out.
+    pub(crate) fn reap(&self, select: impl Fn(&Owner) -> bool) -> Result<usize> {
         let state = &self.state.0;
         let mut count = 0;
 
@@ -708,7 +709,14 @@ impl Records {
             }
         });
         state.queue.flush();
-        count
+
+        let mut has_failed = false;
+        self.for_each_owner(|owner| has_failed |= select(owner) && owner.has_failed());
+        match has_failed {
+            true if (state.in_charge)() => Err(ENOMEM),
+            true => Err(EBUSY),
+            false => Ok(count),
+        }
     }
 
     /// Has the keyrings forgotten that live on of all UIDs of which `select` is true, and returns
@@ -1014,6 +1022,7 @@ impl<'a> Entry<'a> {
     /// Forgets the former life, because the UID has all keyrings that it gets.
     pub(crate) fn settle(&mut self, pair: &Pair) {
         self.survivor = None;
+        self.place.stranded = None;
         self.place.known = [Some(pair.user.serial()), Some(pair.session.serial())];
     }
 
