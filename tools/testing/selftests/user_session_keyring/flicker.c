@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two processes flicker: they take a UID, look for what they left in its
+ * keyrings, leave a key there, and drop the UID again. They come back when the
+ * keyrings are just about to go, which is found out for each UID by trying. So
+ * there are thousands of times of a life that begins while another ends.
+ *
+ * Usage: flicker VISITS UIDS FIRST
+ *
+ * Each process has UIDs for itself, and a third of them they share. As long as
+ * one has the UID, its @us must stay the same, and be that of the other, if
+ * that has the UID as well; what it has added must be there. When it comes
+ * back, @us is either the old one, with its key, or a new one, without.
+ *
+ * Lines of "name number" say what happened, and those that begin with "#" what
+ * went wrong. The status is 0 if nothing did.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "keys.h"
+
+#define WORKERS		2
+#define MAX_UIDS	300
+#define GONE_MS		10000	/* until the keyrings of a UID must be gone */
+
+static struct {
+	unsigned long lives, old, new, met, added, read, lost, left, wrong;
+	/* What a process has as @us while it has a UID. */
+	long us[WORKERS][MAX_UIDS];
+} *shared;
+
+#define count(what)	__atomic_fetch_add(&shared->what, 1, __ATOMIC_RELAXED)
+
+/* What the process knows of a UID. */
+static struct {
+	long us;		/* when it was last there */
+	unsigned long visit;	/* the last one */
+	long due;		/* when it is to come back, */
+	long delay;		/* so long after it has left */
+} known[MAX_UIDS];
+
+static long visits, uids, first, worker;
+
+static void wrong(long nr, const char *format, ...)
+{
+	va_list args;
+
+	count(wrong);
+	va_start(args, format);
+	printf("# UID %ld, visit %lu: ", first + nr, known[nr].visit);
+	vprintf(format, args);
+	putchar('\n');
+	fflush(stdout);
+	va_end(args);
+}
+
+__attribute__((noreturn)) static void die(const char *what)
+{
+	printf("# %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	exit(2);
+}
+
+static long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
+}
+
+/* Each leaves a key by a name of its own. */
+static const char *const names[WORKERS] = { "first", "second" };
+
+/* Asks in one of the ways of asking, by turns, and returns the key's serial. */
+static long find_key(unsigned long how)
+{
+	const char *name = names[worker];
+
+	switch (how % 3) {
+	case 0:
+		return search(USER_SESSION, name, 0);
+	case 1:
+		/* By RCU, since there is no session keyring. */
+		return request_key("user", name, NULL, 0);
+	default:
+		/* By the lock-free path, and then by the serial. */
+		return search(get_keyring_id(USER_SESSION, 0), name, 0);
+	}
+}
+
+/* Whether the key is there, with what the visit has left in it. */
+static bool has_key(long nr, unsigned long visit, unsigned long how)
+{
+	char text[32], expected[32];
+	long key = find_key(how);
+	long ret = key < 0 ? key : read_key(key, text, sizeof(text));
+
+	if (ret < 0)
+		return false;
+	snprintf(expected, sizeof(expected), "%ld %lu", nr, visit);
+	if (strcmp(text, expected))
+		wrong(nr, "the key has \"%s\"", text);
+	return true;
+}
+
+/* They have the same @us if both have the UID at once. */
+static void compare(long nr, long us)
+{
+	long *announced = &shared->us[!worker][nr];
+	long other = __atomic_load_n(announced, __ATOMIC_SEQ_CST);
+
+	if (!other)
+		return;
+	count(met);
+	if (other != us)
+		wrong(nr, "@us is %ld, and %ld for another process", us, other);
+}
+
+static void leave_key(long nr)
+{
+	char text[32];
+	long key;
+
+	snprintf(text, sizeof(text), "%ld %lu", nr, known[nr].visit);
+	key = add_key("user", names[worker], text, strlen(text), USER_SESSION);
+	if (key < 0)
+		wrong(nr, "add_key(): %s", strerrorname_np(-key));
+	else
+		count(added);
+}
+
+static void check_stay(long nr, long us, unsigned long how)
+{
+	long again = get_keyring_id(USER_SESSION, 0);
+
+	if (again != us)
+		wrong(nr, "@us was %ld, and is %ld", us, again);
+	compare(nr, us);
+	if (has_key(nr, known[nr].visit, how)) {
+		count(read);
+	} else {
+		count(lost);
+		wrong(nr, "its key is not there");
+	}
+}
+
+/* Returns whether what it has left there was there. */
+static bool stay(long nr, unsigned long how)
+{
+	bool found = has_key(nr, known[nr].visit, how);
+	long us = get_keyring_id(USER_SESSION, 0);
+	bool old = us == known[nr].us;
+
+	if (us < 0)
+		wrong(nr, "@us: %s", strerrorname_np(-us));
+	if (found && !old) {
+		count(left);
+		wrong(nr, "@us is new, but the key was there");
+	} else if (!found && old) {
+		count(lost);
+		wrong(nr, "@us is old, but the key is not there");
+	}
+	__atomic_store_n(&shared->us[worker][nr], us, __ATOMIC_SEQ_CST);
+	known[nr].us = us;
+	known[nr].visit++;
+	leave_key(nr);
+	check_stay(nr, us, how / 3);
+	if (how % 5 == 0) {
+		sched_yield();
+		check_stay(nr, us, how / 9);
+	}
+	__atomic_store_n(&shared->us[worker][nr], 0, __ATOMIC_SEQ_CST);
+	return old;
+}
+
+static void visit(long nr, unsigned long how)
+{
+	long *delay = &known[nr].delay;
+	bool old;
+
+	if (setresuid(first + nr, first + nr, 0))
+		die("setresuid");
+	old = stay(nr, how);
+	if (setresuid(0, 0, 0))
+		die("setresuid");
+	count(lives);
+	if (old) {
+		count(old);
+		*delay += *delay / 16 + rand() % 100;
+	} else {
+		count(new);
+		*delay -= *delay / 16 + rand() % 100;
+	}
+	if (*delay < 0)
+		*delay = 0;
+	known[nr].due = now_us() + *delay;
+}
+
+/* The UIDs from 0 on are one's, then come those of both, and then the other's. */
+static void work(void)
+{
+	long from = worker ? uids / 3 : 0, until = worker ? uids : uids * 2 / 3;
+	bool idle;
+
+	srand(worker);
+	for (long nr = from; nr < until; nr++)
+		known[nr].delay = 10000;
+	for (unsigned long how = 0; how < (unsigned long)visits / WORKERS;) {
+		idle = true;
+		for (long nr = from; nr < until; nr++) {
+			if (now_us() < known[nr].due)
+				continue;
+			visit(nr, how++);
+			idle = false;
+		}
+		if (idle)
+			sched_yield();
+	}
+}
+
+static pid_t start(long nr)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		worker = nr;
+		work();
+		fflush(stdout);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* Whether one of the UIDs is charged for any key. */
+static bool are_charged(void)
+{
+	FILE *file = fopen("/proc/key-users", "re");
+	bool charged = false;
+	char line[128];
+	long uid;
+
+	if (!file)
+		die("/proc/key-users");
+	while (!charged && fgets(line, sizeof(line), file))
+		charged = sscanf(line, "%ld:", &uid) == 1 && uid >= first &&
+			uid < first + uids;
+	fclose(file);
+	return charged;
+}
+
+static void expect_gone(void)
+{
+	long until = now_us() + GONE_MS * 1000L;
+
+	while (are_charged()) {
+		if (now_us() > until) {
+			count(left);
+			wrong(0, "this one or another is still charged for keys");
+			return;
+		}
+		usleep(10000);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pid_t pids[WORKERS];
+	int status;
+
+	if (argc != 4 || atol(argv[2]) < 3 || atol(argv[2]) > MAX_UIDS) {
+		fprintf(stderr, "usage: flicker VISITS UIDS FIRST, with 3 to %d UIDS\n",
+			MAX_UIDS);
+		return 2;
+	}
+	visits = atol(argv[1]);
+	uids = atol(argv[2]);
+	first = atol(argv[3]);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		die("mmap");
+	for (int i = 0; i < WORKERS; i++)
+		pids[i] = start(i);
+	for (int i = 0; i < WORKERS; i++)
+		if (waitpid(pids[i], &status, 0) < 0 || status)
+			wrong(0, "a process ended with status %#x", status);
+	expect_gone();
+	printf("lives %lu\nold %lu\nnew %lu\nmet %lu\nadded %lu\nread %lu\nlost %lu\nleft %lu\n",
+	       shared->lives, shared->old, shared->new, shared->met,
+	       shared->added, shared->read, shared->lost, shared->left);
+	if (!shared->old || !shared->new || !shared->met)
+		wrong(0, "one of the outcomes was not met");
+	return shared->wrong != 0;
+}
