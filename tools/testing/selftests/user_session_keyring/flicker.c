@@ -226,7 +226,7 @@ static void work(void)
 			idle = false;
 		}
 		if (idle)
-			sched_yield();
+			usleep(50);
 	}
 }
 
