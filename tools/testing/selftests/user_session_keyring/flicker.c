@@ -212,8 +212,12 @@ static void visit(long nr, unsigned long how)
 static void work(void)
 {
 	long from = worker ? uids / 3 : 0, until = worker ? uids : uids * 2 / 3;
+	struct sched_param priority = { .sched_priority = 1 };
 	bool idle;
 
+	/* When its time has come, it stops what the module is at. */
+	if (sched_setscheduler(0, SCHED_FIFO, &priority))
+		die("sched_setscheduler");
 	srand(worker);
 	for (long nr = from; nr < until; nr++)
 		known[nr].delay = 10000;
