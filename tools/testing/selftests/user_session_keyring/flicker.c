@@ -5,12 +5,13 @@
  * keyrings are just about to go, which is found out for each UID by trying. So
  * there are thousands of times of a life that begins while another ends.
  *
- * Usage: flicker VISITS UIDS FIRST
+ * Usage: flicker VISITS UIDS FIRST [stay]
  *
  * Each process has UIDs for itself, and a third of them they share. As long as
  * one has the UID, its @us must stay the same, and be that of the other, if
  * that has the UID as well; what it has added must be there. When it comes
- * back, @us is either the old one, with its key, or a new one, without.
+ * back, @us is either the old one, with its key, or a new one, without. With
+ * "stay", keyrings may do so, as they do while the module is not there.
  *
  * Lines of "name number" say what happened, and those that begin with "#" what
  * went wrong. The status is 0 if nothing did.
@@ -30,24 +31,31 @@
 
 #include "keys.h"
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define WORKERS		2
 #define MAX_UIDS	300
+#define MAX_DELAY	50000	/* in microseconds */
+#define SETTLING	1000000	/* in microseconds, as in rust/survivor.rs */
 #define GONE_MS		10000	/* until the keyrings of a UID must be gone */
 
 static struct {
-	unsigned long lives, old, new, met, added, read, lost, left, wrong;
+	unsigned long visits, old, new, halves, met, added, read, lost, left, wrong;
 	/* What a process has as @us while it has a UID. */
 	long us[WORKERS][MAX_UIDS];
 } *shared;
 
-#define count(what)	__atomic_fetch_add(&shared->what, 1, __ATOMIC_RELAXED)
+static void count(unsigned long *what)
+{
+	__atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
+}
 
 /* What the process knows of a UID. */
 static struct {
-	long us;		/* when it was last there */
+	long us, u;		/* as they were when it was last there */
 	unsigned long visit;	/* the last one */
-	long due;		/* when it is to come back, */
-	long delay;		/* so long after it has left */
+	long left;		/* when that was */
+	long delay;		/* until it is to come back */
 } known[MAX_UIDS];
 
 static long visits, uids, first, worker;
@@ -56,7 +64,7 @@ static void wrong(long nr, const char *format, ...)
 {
 	va_list args;
 
-	count(wrong);
+	count(&shared->wrong);
 	va_start(args, format);
 	printf("# UID %ld, visit %lu: ", first + nr, known[nr].visit);
 	vprintf(format, args);
@@ -65,7 +73,7 @@ static void wrong(long nr, const char *format, ...)
 	va_end(args);
 }
 
-__attribute__((noreturn)) static void die(const char *what)
+static void die(const char *what)
 {
 	printf("# %s: %s\n", what, strerror(errno));
 	fflush(stdout);
@@ -83,12 +91,16 @@ static long now_us(void)
 /* Each leaves a key by a name of its own. */
 static const char *const names[WORKERS] = { "first", "second" };
 
+static const char *const ways[] = {
+	"search of @us", "request_key()", "search of the serial of @us",
+};
+
 /* Asks in one of the ways of asking, by turns, and returns the key's serial. */
 static long find_key(unsigned long how)
 {
 	const char *name = names[worker];
 
-	switch (how % 3) {
+	switch (how % ARRAY_SIZE(ways)) {
 	case 0:
 		return search(USER_SESSION, name, 0);
 	case 1:
@@ -123,7 +135,7 @@ static void compare(long nr, long us)
 
 	if (!other)
 		return;
-	count(met);
+	count(&shared->met);
 	if (other != us)
 		wrong(nr, "@us is %ld, and %ld for another process", us, other);
 }
@@ -138,7 +150,7 @@ static void leave_key(long nr)
 	if (key < 0)
 		wrong(nr, "add_key(): %s", strerrorname_np(-key));
 	else
-		count(added);
+		count(&shared->added);
 }
 
 static void check_stay(long nr, long us, unsigned long how)
@@ -149,9 +161,9 @@ static void check_stay(long nr, long us, unsigned long how)
 		wrong(nr, "@us was %ld, and is %ld", us, again);
 	compare(nr, us);
 	if (has_key(nr, known[nr].visit, how)) {
-		count(read);
+		count(&shared->read);
 	} else {
-		count(lost);
+		count(&shared->lost);
 		wrong(nr, "its key is not there");
 	}
 }
@@ -159,21 +171,32 @@ static void check_stay(long nr, long us, unsigned long how)
 /* Returns whether what it has left there was there. */
 static bool stay(long nr, unsigned long how)
 {
-	bool found = has_key(nr, known[nr].visit, how);
+	bool found = known[nr].us && has_key(nr, known[nr].visit, how);
 	long us = get_keyring_id(USER_SESSION, 0);
+	long u = get_keyring_id(USER, 0);
 	bool old = us == known[nr].us;
 
-	if (us < 0)
-		wrong(nr, "@us: %s", strerrorname_np(-us));
+	if (us < 0 || u < 0)
+		wrong(nr, "@us is %ld, and @u %ld", us, u);
+	if (u == known[nr].u ? !old : old) {
+		count(&shared->halves);
+		/* Until then what is pinned by what is being freed is waited for. */
+		if (now_us() < known[nr].left + SETTLING)
+			wrong(nr, "@us is %ld after %ld, but @u %ld after %ld",
+			      us, known[nr].us, u, known[nr].u);
+	}
 	if (found && !old) {
-		count(left);
-		wrong(nr, "@us is new, but the key was there");
+		count(&shared->left);
+		wrong(nr, "@us is new, but %s has found the key",
+		      ways[how % ARRAY_SIZE(ways)]);
 	} else if (!found && old) {
-		count(lost);
-		wrong(nr, "@us is old, but the key is not there");
+		count(&shared->lost);
+		wrong(nr, "@us is old, but %s has not found the key",
+		      ways[how % ARRAY_SIZE(ways)]);
 	}
 	__atomic_store_n(&shared->us[worker][nr], us, __ATOMIC_SEQ_CST);
 	known[nr].us = us;
+	known[nr].u = u;
 	known[nr].visit++;
 	leave_key(nr);
 	check_stay(nr, us, how / 3);
@@ -195,36 +218,34 @@ static void visit(long nr, unsigned long how)
 	old = stay(nr, how);
 	if (setresuid(0, 0, 0))
 		die("setresuid");
-	count(lives);
+	count(&shared->visits);
 	if (old) {
-		count(old);
+		count(&shared->old);
 		*delay += *delay / 16 + rand() % 100;
 	} else {
-		count(new);
+		count(&shared->new);
 		*delay -= *delay / 16 + rand() % 100;
 	}
 	if (*delay < 0)
 		*delay = 0;
-	known[nr].due = now_us() + *delay;
+	if (*delay > MAX_DELAY)
+		*delay = MAX_DELAY;
+	known[nr].left = now_us();
 }
 
 /* The UIDs from 0 on are one's, then come those of both, and then the other's. */
 static void work(void)
 {
 	long from = worker ? uids / 3 : 0, until = worker ? uids : uids * 2 / 3;
-	struct sched_param priority = { .sched_priority = 1 };
 	bool idle;
 
-	/* When its time has come, it stops what the module is at. */
-	if (sched_setscheduler(0, SCHED_FIFO, &priority))
-		die("sched_setscheduler");
 	srand(worker);
 	for (long nr = from; nr < until; nr++)
 		known[nr].delay = 10000;
 	for (unsigned long how = 0; how < (unsigned long)visits / WORKERS;) {
 		idle = true;
 		for (long nr = from; nr < until; nr++) {
-			if (now_us() < known[nr].due)
+			if (now_us() < known[nr].left + known[nr].delay)
 				continue;
 			visit(nr, how++);
 			idle = false;
@@ -275,7 +296,7 @@ static void expect_gone(void)
 
 	while (are_charged()) {
 		if (now_us() > until) {
-			count(left);
+			count(&shared->left);
 			wrong(0, "this one or another is still charged for keys");
 			return;
 		}
@@ -285,11 +306,12 @@ static void expect_gone(void)
 
 int main(int argc, char **argv)
 {
+	bool may_stay = argc == 5 && !strcmp(argv[4], "stay");
 	pid_t pids[WORKERS];
 	int status;
 
-	if (argc != 4 || atol(argv[2]) < 3 || atol(argv[2]) > MAX_UIDS) {
-		fprintf(stderr, "usage: flicker VISITS UIDS FIRST, with 3 to %d UIDS\n",
+	if ((argc != 4 && !may_stay) || atol(argv[2]) < 3 || atol(argv[2]) > MAX_UIDS) {
+		fprintf(stderr, "usage: see the head of flicker.c; 3 to %d UIDs\n",
 			MAX_UIDS);
 		return 2;
 	}
@@ -305,11 +327,14 @@ int main(int argc, char **argv)
 	for (int i = 0; i < WORKERS; i++)
 		if (waitpid(pids[i], &status, 0) < 0 || status)
 			wrong(0, "a process ended with status %#x", status);
-	expect_gone();
-	printf("lives %lu\nold %lu\nnew %lu\nmet %lu\nadded %lu\nread %lu\nlost %lu\nleft %lu\n",
-	       shared->lives, shared->old, shared->new, shared->met,
+	if (!may_stay)
+		expect_gone();
+	printf("visits %lu\nold %lu\nnew %lu\nhalves %lu\nmet %lu\n",
+	       shared->visits, shared->old, shared->new, shared->halves,
+	       shared->met);
+	printf("added %lu\nread %lu\nlost %lu\nleft %lu\n",
 	       shared->added, shared->read, shared->lost, shared->left);
-	if (!shared->old || !shared->new || !shared->met)
+	if (!may_stay && (!shared->old || !shared->new || !shared->met))
 		wrong(0, "one of the outcomes was not met");
 	return shared->wrong != 0;
 }

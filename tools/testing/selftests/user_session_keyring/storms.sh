@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Lives of UIDs by the thousand, in the guest, as root, with the module absent:
-# storms.c keeps the ledger, this looks at what is left of it in the kernel.
+# storms.c and flicker.c keep ledgers, this looks at what is left of it in the
+# kernel.
 #
 # Usage: storms.sh [--list]
 #
@@ -12,14 +13,15 @@ cd "$(dirname "$0")" || exit
 . ./functions.sh
 
 if holds size full; then
-	LOGINS=10000 REBIRTHS=2000 NAMESPACES=500 CYCLES=200
+	LOGINS=10000 REBIRTHS=2000 FLICKERS=20000 NAMESPACES=500 CYCLES=200
 else
-	LOGINS=400 REBIRTHS=150 NAMESPACES=60 CYCLES=4
+	LOGINS=400 REBIRTHS=150 FLICKERS=2000 NAMESPACES=60 CYCLES=4
 fi
 
 list() {
 	echo "storm: logins and logouts of 100 UIDs, two at a time
 storm: UIDs come back while they die
+storm: UIDs flicker
 storm: user namespaces of one UID
 storm: user namespaces of many UIDs
 storm: in and out during all of this
@@ -56,15 +58,18 @@ records_are() {
 	[ "$(tail -n +2 "$RECORDS" | cut -d ' ' -f 1,2 | sort)" = "$1" ]
 }
 
-# storm ARGUMENTS...: run it, and see that no record and no quota is left.
+# storm PROGRAM ARGUMENTS...: run it, and see that no record is left.
 storm() {
+	program=$1
+	shift
 	before=$(tail -n +2 "$RECORDS" | cut -d ' ' -f 1,2 | sort)
-	./storms "$@" >"$WORK/ledger" || complain "storms $*: status $?"
-	note "storms $*: $(grep -v '^#' "$WORK/ledger" | tr '\n' ' ')"
+	"./$program" "$@" >"$WORK/ledger" || complain "$program $*: status $?"
+	note "$program $*: $(grep -v '^#' "$WORK/ledger" | tr '\n' ' ')"
 	grep '^#' "$WORK/ledger" | head -n 20
 	wait_for 15 records_are "$before" ||
 		complain "records are left: $(cat "$RECORDS")"
-	lived=$((lived + $(sed -n 's/^lives //p' "$WORK/ledger")))
+	lives=$(ledger lives)
+	lived=$((lived + ${lives:-0}))
 }
 
 ledger() {
@@ -89,6 +94,7 @@ visit() {
 	while [ ! -e "$WORK/enough" ]; do
 		./storms visits 40 20 "$1" || return
 		./storms namespaces 20 "$2" || return
+		./flicker 400 6 34000 stay || return
 		visits=$((visits + 1))
 		echo $visits >"$WORK/visits.$1"
 	done
@@ -123,7 +129,7 @@ in_and_out() {
 	met "visits" "$(cat "$WORK/visits.32000" 2>/dev/null || echo 0)"
 	note "$cycle cycles; two who stayed: $(cat "$WORK/rounds.30000") and" \
 		"$(cat "$WORK/rounds.31000") rounds;" \
-		"40 visits and 20 namespaces: $(cat "$WORK/visits.32000") times"
+		"40 visits, 20 namespaces, 400 flickers: $(cat "$WORK/visits.32000") times"
 }
 
 if [ "$1" = --list ]; then
@@ -154,13 +160,13 @@ load
 ./storms logins 100 100 6000 >/dev/null || complain "warming up: status $?"
 objects >/dev/null
 objects >"$WORK/objects.before"
-storm logins "$LOGINS" 100 6000
+storm storms logins "$LOGINS" 100 6000
 same "lives" "$(ledger lives)" "$LOGINS"
 end_storm
 
 begin_test
 revivals=$(counter revivals)
-storm rebirths "$REBIRTHS" 7000
+storm storms rebirths "$REBIRTHS" 7000
 revivals=$(($(counter revivals) - revivals))
 note "$revivals came back when it was about to be decided"
 met "revivals" "$revivals"
@@ -168,11 +174,19 @@ met "searches by RCU that had to look" "$(counter rcu_misses)"
 end_storm
 
 begin_test
-storm namespaces "$NAMESPACES" 8000 same
+revivals=$(counter revivals)
+storm flicker "$FLICKERS" 6 50000
+revivals=$(($(counter revivals) - revivals))
+note "$revivals came back when it was about to be decided"
+met "revivals" "$revivals"
 end_storm
 
 begin_test
-storm namespaces "$NAMESPACES" 9000
+storm storms namespaces "$NAMESPACES" 8000 same
+end_storm
+
+begin_test
+storm storms namespaces "$NAMESPACES" 9000
 deaths=$(counter deaths)
 missed=$(counter missed)
 # Keys are freed by a work item, and memory after grace periods.
