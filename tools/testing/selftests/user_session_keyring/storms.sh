@@ -31,8 +31,10 @@ storm: nothing is left in the slabs"
 # Objects of each cache, without those that are free. Stacks of processes that
 # have exited are kept for the next ones, and what is mapped there with them.
 objects() {
-	# What can be had again from disk; 4 is to say nothing of it.
-	echo $((2 | 4)) >/proc/sys/vm/drop_caches
+	# What can be had again from disk, after 4, which is to say nothing of it.
+	for what in 4 2; do
+		echo "$what" >/proc/sys/vm/drop_caches
+	done
 	for cache in /sys/kernel/slab/*; do
 		case $cache in
 		*/vmap_area) continue ;;
