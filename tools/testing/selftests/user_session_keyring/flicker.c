@@ -16,38 +16,24 @@
  * Lines of "name number" say what happened, and those that begin with "#" what
  * went wrong. The status is 0 if nothing did.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "keys.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "ledger.h"
 
 #define WORKERS		2
 #define MAX_UIDS	300
 #define MAX_DELAY	50000	/* in microseconds */
 #define SETTLING	1000000	/* in microseconds, as in rust/survivor.rs */
-#define GONE_MS		10000	/* until the keyrings of a UID must be gone */
 
 static struct {
-	unsigned long visits, old, new, halves, met, added, read, lost, left, wrong;
+	unsigned long old, new, halves, met;
 	/* What a process has as @us while it has a UID. */
 	long us[WORKERS][MAX_UIDS];
 } *shared;
-
-static void count(unsigned long *what)
-{
-	__atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
-}
 
 /* What the process knows of a UID. */
 static struct {
@@ -58,34 +44,6 @@ static struct {
 } known[MAX_UIDS];
 
 static long visits, uids, first, worker;
-
-static void wrong(long nr, const char *format, ...)
-{
-	va_list args;
-
-	count(&shared->wrong);
-	va_start(args, format);
-	printf("# UID %ld, visit %lu: ", first + nr, known[nr].visit);
-	vprintf(format, args);
-	putchar('\n');
-	fflush(stdout);
-	va_end(args);
-}
-
-static void die(const char *what)
-{
-	printf("# %s: %s\n", what, strerror(errno));
-	fflush(stdout);
-	exit(2);
-}
-
-static long now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
-}
 
 /* Each leaves a key by a name of its own. */
 static const char *const names[WORKERS] = { "first", "second" };
@@ -122,7 +80,7 @@ static bool has_key(long nr, unsigned long visit, unsigned long how)
 		return false;
 	snprintf(expected, sizeof(expected), "%ld %lu", nr, visit);
 	if (strcmp(text, expected))
-		wrong(nr, "the key has \"%s\"", text);
+		wrong("visit %lu: the key has \"%s\"", known[nr].visit, text);
 	return true;
 }
 
@@ -136,7 +94,8 @@ static void compare(long nr, long us)
 		return;
 	count(&shared->met);
 	if (other != us)
-		wrong(nr, "@us is %ld, and %ld for another process", us, other);
+		wrong("visit %lu: @us is %ld, and %ld for another process",
+		      known[nr].visit, us, other);
 }
 
 static void leave_key(long nr)
@@ -147,9 +106,9 @@ static void leave_key(long nr)
 	snprintf(text, sizeof(text), "%ld %lu", nr, known[nr].visit);
 	key = add_key("user", names[worker], text, strlen(text), USER_SESSION);
 	if (key < 0)
-		wrong(nr, "add_key(): %s", strerrorname_np(-key));
+		wrong("visit %lu: add_key(): %s", known[nr].visit, strerrorname_np(-key));
 	else
-		count(&shared->added);
+		count(&ledger->added);
 }
 
 static void check_stay(long nr, long us, unsigned long how)
@@ -157,13 +116,13 @@ static void check_stay(long nr, long us, unsigned long how)
 	long again = get_keyring_id(USER_SESSION, 0);
 
 	if (again != us)
-		wrong(nr, "@us was %ld, and is %ld", us, again);
+		wrong("visit %lu: @us was %ld, and is %ld", known[nr].visit, us, again);
 	compare(nr, us);
 	if (has_key(nr, known[nr].visit, how)) {
-		count(&shared->read);
+		count(&ledger->read);
 	} else {
-		count(&shared->lost);
-		wrong(nr, "its key is not there");
+		count(&ledger->lost);
+		wrong("visit %lu: its key is not there", known[nr].visit);
 	}
 }
 
@@ -176,22 +135,22 @@ static bool stay(long nr, unsigned long how)
 	bool old = us == known[nr].us;
 
 	if (us < 0 || u < 0)
-		wrong(nr, "@us is %ld, and @u %ld", us, u);
+		wrong("visit %lu: @us is %ld, and @u %ld", known[nr].visit, us, u);
 	if (u == known[nr].u ? !old : old) {
 		count(&shared->halves);
 		/* Until then what is pinned by what is being freed is waited for. */
 		if (now_us() < known[nr].left + SETTLING)
-			wrong(nr, "@us is %ld after %ld, but @u %ld after %ld",
-			      us, known[nr].us, u, known[nr].u);
+			wrong("visit %lu: @us is %ld after %ld, but @u %ld after %ld",
+			      known[nr].visit, us, known[nr].us, u, known[nr].u);
 	}
 	if (found && !old) {
-		count(&shared->left);
-		wrong(nr, "@us is new, but %s has found the key",
-		      ways[how % ARRAY_SIZE(ways)]);
+		count(&ledger->left);
+		wrong("visit %lu: @us is new, but %s has found the key",
+		      known[nr].visit, ways[how % ARRAY_SIZE(ways)]);
 	} else if (!found && old) {
-		count(&shared->lost);
-		wrong(nr, "@us is old, but %s has not found the key",
-		      ways[how % ARRAY_SIZE(ways)]);
+		count(&ledger->lost);
+		wrong("visit %lu: @us is old, but %s has not found the key",
+		      known[nr].visit, ways[how % ARRAY_SIZE(ways)]);
 	}
 	__atomic_store_n(&shared->us[worker][nr], us, __ATOMIC_SEQ_CST);
 	known[nr].us = us;
@@ -201,7 +160,7 @@ static bool stay(long nr, unsigned long how)
 	check_stay(nr, us, how / 3);
 	if (how % 5 == 0) {
 		/* For the other one to come. */
-		usleep(1000);
+		sleep_us(1000);
 		check_stay(nr, us, how / 9);
 	}
 	__atomic_store_n(&shared->us[worker][nr], 0, __ATOMIC_SEQ_CST);
@@ -218,7 +177,7 @@ static void visit(long nr, unsigned long how)
 	old = stay(nr, how);
 	if (setresuid(0, 0, 0))
 		die("setresuid");
-	count(&shared->visits);
+	count(&ledger->lives);
 	if (old) {
 		count(&shared->old);
 		*delay += *delay / 16 + rand() % 100;
@@ -234,11 +193,13 @@ static void visit(long nr, unsigned long how)
 }
 
 /* The UIDs from 0 on are one's, then come those of both, and then the other's. */
-static void work(void)
+static void work(long nr_of_worker)
 {
-	long from = worker ? uids / 3 : 0, until = worker ? uids : uids * 2 / 3;
+	long from = nr_of_worker ? uids / 3 : 0;
+	long until = nr_of_worker ? uids : uids * 2 / 3;
 	bool idle;
 
+	worker = nr_of_worker;
 	srand(worker);
 	for (long nr = from; nr < until; nr++)
 		known[nr].delay = 10000;
@@ -251,56 +212,7 @@ static void work(void)
 			idle = false;
 		}
 		if (idle)
-			usleep(50);
-	}
-}
-
-static pid_t start(long nr)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		die("fork");
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		worker = nr;
-		work();
-		fflush(stdout);
-		_exit(0);
-	}
-	return pid;
-}
-
-/* Whether one of the UIDs is charged for any key. */
-static bool are_charged(void)
-{
-	FILE *file = fopen("/proc/key-users", "re");
-	bool charged = false;
-	char line[128];
-	long uid;
-
-	if (!file)
-		die("/proc/key-users");
-	while (!charged && fgets(line, sizeof(line), file))
-		charged = sscanf(line, "%ld:", &uid) == 1 && uid >= first &&
-			uid < first + uids;
-	fclose(file);
-	return charged;
-}
-
-static void expect_gone(void)
-{
-	long until = now_us() + GONE_MS * 1000L;
-
-	while (are_charged()) {
-		if (now_us() > until) {
-			count(&shared->left);
-			wrong(0, "this one or another is still charged for keys");
-			return;
-		}
-		usleep(10000);
+			sleep_us(50);
 	}
 }
 
@@ -308,7 +220,6 @@ int main(int argc, char **argv)
 {
 	bool may_stay = argc == 5 && !strcmp(argv[4], "stay");
 	pid_t pids[WORKERS];
-	int status;
 
 	if ((argc != 4 && !may_stay) || atol(argv[2]) < 3 || atol(argv[2]) > MAX_UIDS) {
 		fprintf(stderr, "usage: see the head of flicker.c; 3 to %d UIDs\n",
@@ -318,23 +229,19 @@ int main(int argc, char **argv)
 	visits = atol(argv[1]);
 	uids = atol(argv[2]);
 	first = atol(argv[3]);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		die("mmap");
+	open_ledger();
+	shared = share(sizeof(*shared));
 	for (int i = 0; i < WORKERS; i++)
-		pids[i] = start(i);
+		pids[i] = spawn(work, i);
 	for (int i = 0; i < WORKERS; i++)
-		if (waitpid(pids[i], &status, 0) < 0 || status)
-			wrong(0, "a process ended with status %#x", status);
+		reap(pids[i]);
 	if (!may_stay)
-		expect_gone();
-	printf("visits %lu\nold %lu\nnew %lu\nhalves %lu\nmet %lu\n",
-	       shared->visits, shared->old, shared->new, shared->halves,
+		wait_until_gone(first, uids);
+	print_ledger();
+	printf("old %lu\nnew %lu\nhalves %lu\nmet %lu\n",
+	       shared->old, shared->new, shared->halves,
 	       shared->met);
-	printf("added %lu\nread %lu\nlost %lu\nleft %lu\n",
-	       shared->added, shared->read, shared->lost, shared->left);
 	if (!may_stay && (!shared->old || !shared->new || !shared->met))
-		wrong(0, "one of the outcomes was not met");
-	return shared->wrong != 0;
+		wrong("one of the outcomes was not met");
+	return ledger->wrong != 0;
 }
