@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What run and lifecycle.sh have in common: TAP, waiting with a bound, the log,
-# and the way of the module in and out.
+# What the scripts have in common: TAP, waiting with a bound, the log, and the
+# way of the module in and out.
 
 MODULE=user_session_keyring
 LIVEPATCH=/sys/kernel/livepatch/$MODULE
@@ -33,6 +33,11 @@ complain() {
 
 no_complaints() {
 	[ "$wrong" -eq 0 ]
+}
+
+# An outcome that was not met shows nothing.
+met() {
+	[ "$2" -gt 0 ] || complain "there were no $1"
 }
 
 same() {
@@ -91,6 +96,23 @@ unload() {
 	remove
 }
 
+# Processes in the background are ended with the test.
+background=
+
+in_background() {
+	"$@" &
+	last=$!
+	background="$background $last"
+}
+
+stop_all() {
+	for pid in $background; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	background=
+}
+
 # The log from here on; its lines come with their level, as <6>.
 mark_log() {
 	mark="$MODULE: selftest mark $((mark_number += 1))"
@@ -146,4 +168,37 @@ begin_test() {
 end_test() {
 	check_log
 	result "$wrong" "$1"
+}
+
+# list_tests KIND LIST
+list_tests() {
+	echo "$2" | sed "s/^[^:]*: /$1: /"
+}
+
+play_tests() {
+	echo "$2" >"$WORK/tests"
+	while IFS=: read -r function name; do
+		begin_test
+		"$function"
+		stop_all
+		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
+		end_test "$1:$name"
+	done <"$WORK/tests"
+}
+
+# run_tests KIND LIST [--list]: all that a script has to do.
+run_tests() {
+	if [ "$3" = --list ]; then
+		list_tests "$1" "$2"
+		exit
+	fi
+	WORK=$(mktemp -d)
+	trap 'stop_all; rm -rf "$WORK"' EXIT
+	trap 'exit 1' INT TERM
+	# For processes of other UIDs.
+	chmod 711 "$WORK"
+	echo "TAP version 13"
+	echo "1..$(echo "$2" | wc -l)"
+	play_tests "$1" "$2"
+	exit $((failed > 0))
 }

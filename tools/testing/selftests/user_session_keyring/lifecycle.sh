@@ -30,39 +30,6 @@ lifecycle() {
 	play_tests "life cycle" "$LIFECYCLE"
 }
 
-# list_tests KIND LIST
-list_tests() {
-	echo "$2" | sed "s/^[^:]*: /$1: /"
-}
-
-play_tests() {
-	echo "$2" >"$WORK/tests"
-	while IFS=: read -r function name; do
-		begin_test
-		"$function"
-		stop_all
-		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
-		end_test "$1:$name"
-	done <"$WORK/tests"
-}
-
-# Processes in the background are ended with the test.
-background=
-
-in_background() {
-	"$@" &
-	last=$!
-	background="$background $last"
-}
-
-stop_all() {
-	for pid in $background; do
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	background=
-}
-
 # UIDs of their own: no scenario has used them. Those from DAVE on have no pair
 # until their test asks for it.
 ALICE=5001
