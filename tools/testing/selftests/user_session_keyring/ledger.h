@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdnoreturn.h>
 #include <sys/types.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -32,10 +33,10 @@ void *share(size_t size);
 void count(unsigned long *what);
 
 /* A line that begins with "#", and is counted. */
-__attribute__((format(printf, 1, 2))) void wrong(const char *format, ...);
+void wrong(const char *format, ...);
 
 /* For what has nothing to do with what is tested. */
-__attribute__((noreturn)) void die(const char *what);
+noreturn void die(const char *what);
 
 long now_us(void);
 void sleep_us(long us);

@@ -4,6 +4,9 @@
 # again and again, and what becomes of keyrings and keys meanwhile. Each test
 # starts and ends without the module, and its log is checked.
 
+# What functions.sh has at hand.
+# shellcheck disable=SC2154
+
 STORM=25
 
 GC_DELAY=/proc/sys/kernel/keys/gc_delay

@@ -3,6 +3,9 @@
 # UIDs that live and die while something else is done, whoever answers them: two who stay, and
 # many who visit. Each checks all that it is answered.
 
+# What functions.sh has at hand.
+# shellcheck disable=SC2154
+
 # For this file alone.
 STAYING="30000 31000"
 VISITORS=32000

@@ -3,7 +3,7 @@
 # Whether anything is left in the caches of the slab allocator. They are told from one another by
 # "slab_nomerge" on the kernel's command line.
 
-# To be called before the log is looked at: the kernel says that it is told, and nothing from then on.
+# To be called before the log is looked at: the kernel says that it is told so, and no more.
 drop_caches_silently() {
 	echo 4 >/proc/sys/vm/drop_caches
 }
