@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What run and lifecycle.sh have in common: TAP, waiting with a bound, the log,
-# and the way of the module in and out.
+# What the scripts have in common: TAP, waiting with a bound, the log, and the
+# way of the module in and out.
 
 MODULE=user_session_keyring
 LIVEPATCH=/sys/kernel/livepatch/$MODULE
@@ -33,6 +33,11 @@ complain() {
 
 no_complaints() {
 	[ "$wrong" -eq 0 ]
+}
+
+# An outcome that was not met shows nothing.
+met() {
+	[ "$2" -gt 0 ] || complain "there were no $1"
 }
 
 same() {
@@ -91,6 +96,24 @@ unload() {
 	remove
 }
 
+# Processes in the background are ended with the test.
+background=
+last=
+
+in_background() {
+	"$@" &
+	last=$!
+	background="$background $last"
+}
+
+stop_all() {
+	for pid in $background; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	background=
+}
+
 # The log from here on; its lines come with their level, as <6>.
 mark_log() {
 	mark="$MODULE: selftest mark $((mark_number += 1))"
@@ -126,7 +149,7 @@ EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
 unexpected_log() {
 	echo "$EXPECTED_LOG${also_expected:+
 $also_expected}" >"$WORK/expected-log"
-	log_since_mark | grep -vEf "$WORK/expected-log"
+	log_since_mark | sed "$reports" | grep -vEf "$WORK/expected-log"
 }
 
 check_log() {
@@ -136,14 +159,50 @@ check_log() {
 	sed 's/^/#   /' "$WORK/unexpected"
 }
 
-# Every test that loads something ends with a look at the log.
+# Every test that loads something ends with a look at the log. What it may have beside what is
+# always expected is a line of "also_expected", or is deleted by the sed script "reports".
 begin_test() {
 	wrong=0
 	also_expected=
+	reports=
+	may_stay=
 	mark_log
 }
 
 end_test() {
 	check_log
 	result "$wrong" "$1"
+}
+
+# list_tests KIND LIST
+list_tests() {
+	echo "$2" | sed "s/^[^:]*: /$1: /"
+}
+
+play_tests() {
+	echo "$2" >"$WORK/tests"
+	while IFS=: read -r function name; do
+		begin_test
+		"$function"
+		stop_all
+		[ ! -e "/sys/module/$MODULE" ] || [ "$may_stay" ] || complain "the module stayed"
+		end_test "$1:$name"
+	done <"$WORK/tests"
+}
+
+# run_tests KIND LIST [--list]: all that a script has to do.
+run_tests() {
+	if [ "$3" = --list ]; then
+		list_tests "$1" "$2"
+		exit
+	fi
+	WORK=$(mktemp -d)
+	trap 'stop_all; rm -rf "$WORK"' EXIT
+	trap 'exit 1' INT TERM
+	# For processes of other UIDs.
+	chmod 711 "$WORK"
+	echo "TAP version 13"
+	echo "1..$(echo "$2" | wc -l)"
+	play_tests "$1" "$2"
+	exit $((failed > 0))
 }

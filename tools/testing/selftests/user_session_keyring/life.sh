@@ -208,10 +208,10 @@ hand_back_asked() {
 	remove
 }
 
-replacement=/sys/kernel/livepatch/test_klp_replace
+replacement=/sys/kernel/livepatch/test_klp_pause
 
 replace() {
-	insmod ./test_klp_replace.ko || complain "no other livepatch"
+	insmod ./test_klp_pause.ko replace=1 || complain "no other livepatch"
 	wait_for 30 holds $replacement/transition 0 || complain "it is not replaced"
 	wait_for 30 missing "$LIVEPATCH" || complain "it is there, though replaced"
 }
@@ -219,7 +219,7 @@ replace() {
 remove_both() {
 	echo 0 >$replacement/enabled
 	wait_for 30 missing $replacement || complain "the other cannot be disabled"
-	wait_for 10 rmmod test_klp_replace 2>/dev/null ||
+	wait_for 10 rmmod test_klp_pause 2>/dev/null ||
 		complain "the other cannot be removed"
 	remove
 }

@@ -4,6 +4,9 @@
 # again and again, and what becomes of keyrings and keys meanwhile. Each test
 # starts and ends without the module, and its log is checked.
 
+# What functions.sh has at hand.
+# shellcheck disable=SC2154
+
 STORM=25
 
 GC_DELAY=/proc/sys/kernel/keys/gc_delay
@@ -28,39 +31,6 @@ list_lifecycle() {
 
 lifecycle() {
 	play_tests "life cycle" "$LIFECYCLE"
-}
-
-# list_tests KIND LIST
-list_tests() {
-	echo "$2" | sed "s/^[^:]*: /$1: /"
-}
-
-play_tests() {
-	echo "$2" >"$WORK/tests"
-	while IFS=: read -r function name; do
-		begin_test
-		"$function"
-		stop_all
-		[ ! -e "/sys/module/$MODULE" ] || complain "the module stayed"
-		end_test "$1:$name"
-	done <"$WORK/tests"
-}
-
-# Processes in the background are ended with the test.
-background=
-
-in_background() {
-	"$@" &
-	last=$!
-	background="$background $last"
-}
-
-stop_all() {
-	for pid in $background; do
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	background=
 }
 
 # UIDs of their own: no scenario has used them. Those from DAVE on have no pair

@@ -15,105 +15,22 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "keys.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "ledger.h"
 
 #define WORKERS		2
 #define KEYS		3	/* in each of @us and @u, in each life */
-#define GONE_MS		10000	/* until the keyrings of a UID must be gone */
 
-/* What all processes count together. */
-static struct ledger {
-	unsigned long lives, added, read, lost, left, wrong;
+/* How a UID that comes back finds it, and what @us was. */
+static struct rebirths {
 	unsigned long old, new, sought;
-} *ledger;
-
-static void count(unsigned long *what)
-{
-	__atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
-}
-
-static void wrong(const char *format, ...)
-{
-	va_list args;
-
-	count(&ledger->wrong);
-	va_start(args, format);
-	printf("# UID %u: ", getuid());
-	vprintf(format, args);
-	putchar('\n');
-	fflush(stdout);
-	va_end(args);
-}
-
-static void die(const char *what)
-{
-	printf("# %s: %s\n", what, strerror(errno));
-	fflush(stdout);
-	exit(2);
-}
-
-static long now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
-}
-
-static void sleep_us(long us)
-{
-	struct timespec time = { us / 1000000, us % 1000000 * 1000 };
-
-	nanosleep(&time, NULL);
-}
-
-static pid_t spawn(void (*f)(long), long arg)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		die("fork");
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		f(arg);
-		fflush(stdout);
-		_exit(0);
-	}
-	return pid;
-}
-
-static void reap(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) < 0)
-		die("waitpid");
-	if (status)
-		wrong("a process ended with status %#x", status);
-}
-
-static void become(uid_t uid)
-{
-	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
-		die("setresuid");
-}
+} *reborn;
 
 /* A life is told from others by what is in its keys. */
 static void payload_of(long life, int ring, int nr, char *text, size_t size)
@@ -190,43 +107,6 @@ static void find_none(long life)
 			wrong("before life %ld: %s is there", life, name);
 		}
 	}
-}
-
-/* Whether a UID is charged for any key. */
-static bool is_charged(uid_t uid)
-{
-	FILE *file = fopen("/proc/key-users", "re");
-	unsigned int found;
-	char line[128];
-	bool charged = false;
-
-	if (!file)
-		die("/proc/key-users");
-	while (!charged && fgets(line, sizeof(line), file))
-		charged = sscanf(line, "%u:", &found) == 1 && found == uid;
-	fclose(file);
-	return charged;
-}
-
-static bool is_gone(uid_t uid)
-{
-	long until = now_us() + GONE_MS * 1000L;
-
-	while (is_charged(uid)) {
-		if (now_us() > until)
-			return false;
-		sleep_us(1000);
-	}
-	return true;
-}
-
-/* Those of a life that has ended have to be gone, and are waited for. */
-static void wait_until_gone(uid_t uid)
-{
-	if (is_gone(uid))
-		return;
-	count(&ledger->left);
-	wrong("UID %u is still charged for keys", uid);
 }
 
 static uid_t uid;
@@ -357,13 +237,13 @@ static void work(long worker)
 		uid = first + life / WORKERS % (uids / WORKERS) * WORKERS +
 		      worker;
 		if (!keys_stay && uid != last)
-			wait_until_gone(uid);
+			wait_until_gone(uid, 1);
 		live(life);
 		last = uid;
 	}
 	for (uid = first + worker; !keys_stay && uid < first + uids;
 	     uid += WORKERS)
-		wait_until_gone(uid);
+		wait_until_gone(uid, 1);
 }
 
 static void logins(void)
@@ -374,9 +254,7 @@ static void logins(void)
 		pids[i] = spawn(work, i);
 	for (int i = 0; i < WORKERS; i++)
 		reap(pids[i]);
-	printf("lives %lu\nadded %lu\nread %lu\nlost %lu\nleft %lu\n",
-	       ledger->lives, ledger->added, ledger->read, ledger->lost,
-	       ledger->left);
+	print_ledger();
 	if (ledger->lives != (unsigned long)lives)
 		wrong("not %ld lives", lives);
 }
@@ -387,7 +265,7 @@ static void precede(long life)
 	become(uid);
 	add_all(life);
 	/* What the next one finds is to be told from what it makes. */
-	__atomic_store_n(&ledger->sought, get_keyring_id(USER_SESSION, 0),
+	__atomic_store_n(&reborn->sought, get_keyring_id(USER_SESSION, 0),
 			 __ATOMIC_RELEASE);
 }
 
@@ -402,7 +280,7 @@ static bool finds_old(long life)
 	switch (life % 3) {
 	case 0:
 		return get_keyring_id(USER_SESSION, 0) ==
-		       (long)ledger->sought;
+		       (long)reborn->sought;
 	case 1:
 		return search(USER_SESSION, name, 0) > 0;
 	default:
@@ -427,15 +305,15 @@ static void succeed(long life)
 	become(uid);
 	old = finds_old(life);
 	id = get_keyring_id(USER_SESSION, 0);
-	still_old = id == (long)ledger->sought;
+	still_old = id == (long)reborn->sought;
 	if (old != still_old)
 		wrong("life %ld: found the %s pair, and then the other", life,
 		      old ? "old" : "new");
 	if (old) {
-		count(&ledger->old);
+		count(&reborn->old);
 		read_all(life - 1);
 	} else {
-		count(&ledger->new);
+		count(&reborn->new);
 		find_none(life);
 	}
 	add_all(life);
@@ -462,38 +340,25 @@ static void rebirths(void)
 
 	for (long life = 0; life < 2 * lives; life += 2) {
 		uid = first + life / 2 % 4;
-		wait_until_gone(uid);
+		wait_until_gone(uid, 1);
 		reap(spawn(precede, life));
 		reborn_at = now_us() + delay;
-		old = ledger->old;
+		old = reborn->old;
 		next = spawn(succeed, life + 1);
 		reap(next);
 		count(&ledger->lives);
-		delay = ledger->old != old ? delay + delay / 16 + 10 :
+		delay = reborn->old != old ? delay + delay / 16 + 10 :
 					     delay - delay / 16;
 	}
-	for (uid = first; uid < first + 4; uid++)
-		wait_until_gone(uid);
-	printf("lives %lu\nold %lu\nnew %lu\nadded %lu\nread %lu\nlost %lu\nleft %lu\n",
-	       ledger->lives, ledger->old, ledger->new, ledger->added,
-	       ledger->read, ledger->lost, ledger->left);
-	if (!ledger->old || !ledger->new)
+	wait_until_gone(first, 4);
+	print_ledger();
+	printf("old %lu\nnew %lu\n", reborn->old, reborn->new);
+	if (!reborn->old || !reborn->new)
 		wrong("only one of the two outcomes was met");
 }
 
 static bool same_uid;
 static int gate[2];
-
-static void map_uid(uid_t outside)
-{
-	char map[64];
-	int len, fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-
-	len = snprintf(map, sizeof(map), "0 %u 1", outside);
-	if (fd < 0 || write(fd, map, len) != len)
-		die("uid_map");
-	close(fd);
-}
 
 static void live_in_namespace(long nr)
 {
@@ -501,11 +366,7 @@ static void live_in_namespace(long nr)
 	char byte;
 
 	become(outside);
-	/* Or else /proc/self belongs to root, who may write the map. */
-	prctl(PR_SET_DUMPABLE, 1);
-	if (unshare(CLONE_NEWUSER))
-		die("unshare");
-	map_uid(outside);
+	enter_namespace(outside);
 	find_none(nr);
 	add_all(nr);
 	read_all(nr);
@@ -536,13 +397,10 @@ static void namespaces(void)
 		for (int i = 0; i < batch; i++)
 			reap(pids[i]);
 		if (same_uid)
-			wait_until_gone(first);
+			wait_until_gone(first, 1);
 	}
-	for (long nr = 0; nr < (same_uid ? 1 : lives); nr++)
-		wait_until_gone(first + nr);
-	printf("lives %lu\nadded %lu\nread %lu\nlost %lu\nleft %lu\n",
-	       ledger->lives, ledger->added, ledger->read, ledger->lost,
-	       ledger->left);
+	wait_until_gone(first, same_uid ? 1 : lives);
+	print_ledger();
 	if (ledger->lives != (unsigned long)lives)
 		wrong("not %ld lives", lives);
 }
@@ -551,10 +409,8 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
 
-	ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (ledger == MAP_FAILED)
-		die("mmap");
+	open_ledger();
+	reborn = share(sizeof(*reborn));
 	lives = argc > 2 ? atol(argv[2]) : 0;
 	keys_stay = !strcmp(what, "visits");
 	if ((keys_stay || !strcmp(what, "logins")) && argc == 5) {

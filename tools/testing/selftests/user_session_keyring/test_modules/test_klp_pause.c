@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A livepatch whose transition lasts for as long as the test wants: it patches
- * pause(), in which a process of the test sleeps.
+ * pause(), in which a process of the test sleeps. With "replace=1" it takes the
+ * place of all others, which are not told.
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+
+static bool replace;
+module_param(replace, bool, 0444);
 
 /* As kernel/signal.c has it. */
 static long livepatch_pause(const struct pt_regs *regs)
@@ -38,6 +42,7 @@ static struct klp_patch patch = {
 
 static int __init test_klp_pause_init(void)
 {
+	patch.replace = replace;
 	return klp_enable_patch(&patch);
 }
 

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# Whether anything is left in the caches of the slab allocator. They are told from one another by
+# "slab_nomerge" on the kernel's command line.
+
+# To be called before the log is looked at: the kernel says that it is told so, and no more.
+drop_caches_silently() {
+	echo 4 >/proc/sys/vm/drop_caches
+}
+
+# To be called when caches are warm, and every path has been taken.
+count_objects() {
+	objects >/dev/null
+	objects >"$WORK/objects.before"
+}
+
+# Objects of each cache, without those that are free. Stacks of processes that
+# have exited are kept for the next ones, and what is mapped there with them.
+objects() {
+	# What can be had again. What was used of late is spared the first time.
+	for _ in 1 2 3; do
+		echo 2 >/proc/sys/vm/drop_caches
+	done
+	for cache in /sys/kernel/slab/*; do
+		case $cache in
+		*/vmap_area) continue ;;
+		esac
+		echo 1 >"$cache/shrink" 2>/dev/null
+		echo "${cache##*/} $(cut -d ' ' -f 1 "$cache/objects")"
+	done | sort
+}
+
+# Whether no cache has grown by LIMIT objects; which has grown most is in $WORK/most.
+settled() {
+	objects >"$WORK/objects.after"
+	grown=$(awk -v limit="$1" '
+		NR == FNR { before[$1] = $2; next }
+		$2 - before[$1] > most { most = $2 - before[$1]; which = $1 }
+		$2 - before[$1] >= limit { print $1 "+" $2 - before[$1] }
+		END { print which, most > "/dev/stderr" }
+	' "$WORK/objects.before" "$WORK/objects.after" 2>"$WORK/most")
+	[ -z "$grown" ]
+}
+
+# Keys are freed by a work item, and memory after grace periods.
+settle() {
+	tries=5
+	until settled "$1" || [ "$((tries -= 1))" = 0 ]; do
+		sleep 1
+	done
+}

@@ -1,0 +1,383 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module comes and goes, and UIDs live and die, while the ground shakes: processors go, memory
+# runs out, transitions are held up, reversed and forced, other livepatches come on top, and
+# everything is traced. In the guest, as root, with the module absent.
+#
+# Usage: upheavals.sh [--list]
+#
+# The file "size" says how often: "full", or "short" if it is missing.
+
+cd "$(dirname "$0")" || exit
+. ./functions.sh
+. ./lifecycle.sh
+. ./load.sh
+. ./slabs.sh
+
+if holds size full; then
+	TIMES=25
+else
+	TIMES=2
+fi
+
+# The last one leaves the module in the kernel, for good.
+UPHEAVALS="hotplug: a processor goes and comes back
+reclaim: memory is short
+out_of_memory: processes are killed because there is no memory
+stopped: disabled while stopped processes are in the module's functions
+reversals: transitions are reversed midway
+on_top: another livepatch for the same functions, on top
+in_its_place: another livepatch for the same functions, in its place
+tracing_stays_on: function tracing cannot be switched off
+forced_on: enabling is forced while a process is in the kernel's own code
+forced_off: disabling is forced while a process is in the module's functions"
+
+# What others have at hand.
+# shellcheck disable=SC2154
+
+# For this file alone; many from each on.
+VICTIMS=40000
+STOPPED=41000
+RESIDENT=42000
+
+CPU1=/sys/devices/system/cpu/cpu1/online
+CGROUP=/sys/fs/cgroup
+
+# N times, or until something is wrong.
+repeat() {
+	cycle=0
+	while [ "$cycle" -lt "$TIMES" ] && no_complaints; do
+		cycle=$((cycle + 1))
+		"$@"
+	done
+	note "figure: rounds,$name: $cycle"
+}
+
+in_and_out() {
+	load
+	unload
+}
+
+# while_shaking FUNCTION: again and again, while the module comes and goes under load.
+while_shaking() {
+	rm -f "$WORK/still"
+	shake "$1" &
+	shaker=$!
+	under_load repeat in_and_out
+	: >"$WORK/still"
+	wait "$shaker" || complain "$1: status $?"
+	shaken=$(cat "$WORK/shaken")
+	met "rounds of $1" "${shaken:-0}"
+	note "$shaken rounds of $1"
+}
+
+shake() {
+	shaken=0
+	: >"$WORK/shaken"
+	until [ -e "$WORK/still" ]; do
+		"$1" || return
+		shaken=$((shaken + 1))
+		echo "$shaken" >"$WORK/shaken"
+	done
+}
+
+unplug_and_plug() {
+	echo 0 >"$CPU1" && sleep 0.3 && echo 1 >"$CPU1" && sleep 0.3
+}
+
+hotplug() {
+	also_expected="^<6>smpboot: CPU 1 is now offline\$
+^<6>smpboot: Booting Node 0 Processor 1 APIC 0x1\$"
+	while_shaking unplug_and_plug
+	echo 1 >"$CPU1" 2>/dev/null
+}
+
+vmstat() {
+	sed -n "s/^$1 //p" /proc/vmstat
+}
+
+# Pages that may be reclaimed are used up again at once.
+fill_and_drop() {
+	dd if=/dev/zero of="$WORK/filler" bs=1M count=16 2>/dev/null
+	rm "$WORK/filler"
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# What is kept free by the kernel is nobody's: it reclaims from then on.
+reclaim() {
+	kept=$(cat /proc/sys/vm/min_free_kbytes)
+	available=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+	scanned=$(vmstat slabs_scanned)
+	echo $((available * 3 / 4)) >/proc/sys/vm/min_free_kbytes
+	while_shaking fill_and_drop
+	echo "$kept" >/proc/sys/vm/min_free_kbytes
+	scanned=$(($(vmstat slabs_scanned) - scanned))
+	met "objects that were looked at by shrinkers" "$scanned"
+	note "$scanned objects were looked at by shrinkers"
+}
+
+# What the kernel tells when it kills for memory, from its first line to its last.
+OOM_BEGIN="tail invoked oom-killer: "
+OOM_END="Memory cgroup out of memory: Killed process [0-9]* (tail) "
+
+# A process that has as much as it can, and keys.
+victim() {
+	echo 0 >"$CGROUP/victims/cgroup.procs" || exit
+	# shellcheck disable=SC2016
+	exec ./as "$1" sh -c 'keyctl add user secret mine @us && keyctl add user secret mine @u &&
+		exec tail /dev/zero' >/dev/null
+}
+
+is_charged_nothing() {
+	! grep -q "^ *$1:" /proc/key-users
+}
+
+kill_one() {
+	victim "$((VICTIMS + cycle))" &
+	pid=$!
+	wait "$pid" 2>/dev/null
+	same "the status of who wanted too much" $? 137
+	wait_for 10 is_charged_nothing "$((VICTIMS + cycle))" ||
+		complain "the keys of who was killed are there"
+}
+
+kill_while_loaded() {
+	load
+	repeat kill_one
+	unload
+}
+
+# The report has a call trace, which is none of the kernel's complaints: it is looked at here
+# instead of on the console.
+out_of_memory() {
+	level=$(cut -f 1 /proc/sys/kernel/printk)
+	echo 4 >/proc/sys/kernel/printk
+	mount -t cgroup2 none "$CGROUP" || complain "there are no control groups"
+	echo +memory >"$CGROUP/cgroup.subtree_control"
+	mkdir "$CGROUP/victims"
+	echo 16M >"$CGROUP/victims/memory.max"
+	under_load kill_while_loaded
+	killed=$(sed -n 's/^oom_kill //p' "$CGROUP/victims/memory.events")
+	same "processes that were killed" "$killed" "$TIMES"
+	rmdir "$CGROUP/victims"
+	umount "$CGROUP"
+	echo "$level" >/proc/sys/kernel/printk
+	same "reports" "$(log_since_mark | grep -c "$OOM_END")" "$TIMES"
+	reports="/$OOM_BEGIN/,/$OOM_END/{ /BUG:/b; /WARNING:/b; d }"
+	also_expected="^<6>oom_reaper: reaped process [0-9]* (tail), "
+}
+
+is_state() {
+	grep -q "^State:	$2" "/proc/$1/status"
+}
+
+# Four are asleep in the module's function, two of which are told to stop; with all of them there,
+# it is disabled.
+stop_inside() {
+	load
+	insmod ./test_hold_keyring_sem.ko || complain "nothing to hold them up"
+	askers=
+	for nth in 1 2 3 4; do
+		uid=$((STOPPED + cycle * 4 + nth))
+		login "$uid"
+		: >"$WORK/answer.$nth"
+		in_background user_session_into "$WORK/answer.$nth" "$uid"
+		asker=$last
+		askers="$askers $asker"
+		wait_for 10 is_held_up "\[$MODULE\]" || complain "it is not held up"
+		[ $((nth % 2)) = 0 ] || kill -STOP "$asker"
+	done
+	echo 0 >"$LIVEPATCH/enabled"
+	if wait_for 1 missing "$LIVEPATCH"; then
+		complain "the transition ended under processes in the module"
+	fi
+	refused "Resource temporarily unavailable" rmmod "$MODULE"
+	rmmod test_hold_keyring_sem || complain "they cannot be let go"
+	wait_for 30 missing "$LIVEPATCH" || complain "it cannot be disabled"
+	nth=0
+	for asker in $askers; do
+		nth=$((nth + 1))
+		if [ $((nth % 2)) = 1 ]; then
+			wait_for 10 is_state "$asker" T || complain "it does not stop"
+			kill -CONT "$asker"
+		fi
+		wait "$asker" || complain "it was not answered"
+		same "the pair made by the module" "$(cat "$WORK/answer.$nth")" \
+			"$(user_session $((STOPPED + cycle * 4 + nth)))"
+	done
+	remove
+	stop_all
+}
+
+stopped() {
+	repeat stop_inside
+}
+
+# Whoever is quicker: the transition may be over.
+toggle() {
+	if ! transition_is 1; then
+		missing "$LIVEPATCH" || { echo 0 >"$LIVEPATCH/enabled"; } 2>/dev/null
+		return
+	fi
+	{ echo $((1 - $(cat "$LIVEPATCH/enabled"))) >"$LIVEPATCH/enabled"; } 2>/dev/null &&
+		reversed=$((reversed + 1))
+}
+
+reverse() {
+	insmod "./$MODULE.ko" || complain "insmod failed"
+	for _ in 1 2 3 4 5 6 7 8; do
+		toggle
+		sleep 0.1
+	done
+	# It may be enabled, disabled, or on its way to the one or the other.
+	wait_for 30 is_settled || complain "the transition does not end"
+	missing "$LIVEPATCH" || disable
+	remove
+}
+
+is_settled() {
+	missing "$LIVEPATCH" || transition_is 0
+}
+
+reversals() {
+	reversed=0
+	under_load repeat reverse
+	met "reversals" "$reversed"
+	note "$reversed transitions were reversed"
+}
+
+OTHER=/sys/kernel/livepatch/test_klp_own
+
+load_other() {
+	insmod ./test_klp_own.ko "$@" || complain "no other livepatch"
+	wait_for 30 holds "$OTHER/transition" 0 || complain "the other's transition does not end"
+}
+
+unload_other() {
+	answers=$(cat /sys/module/test_klp_own/parameters/answers)
+	met "answers by the other" "$answers"
+	echo 0 >"$OTHER/enabled"
+	wait_for 30 missing "$OTHER" || complain "the other cannot be disabled"
+	wait_for 10 rmmod test_klp_own 2>/dev/null || complain "the other cannot be removed"
+}
+
+# On top it stays for a while, in which UIDs die, and nothing may end; then the module is in charge
+# again. The kernel lets the lower one go first as well.
+stack() {
+	load
+	load_other
+	sleep 0.5
+	if [ $((cycle % 2)) = 0 ]; then
+		unload
+		unload_other
+		return
+	fi
+	unload_other
+	hits=$(counter hits)
+	user_session "$RESIDENT" >/dev/null
+	user_session "$RESIDENT" >/dev/null
+	[ "$(counter hits)" -gt "$hits" ] || complain "the module does not answer any more"
+	unload
+}
+
+on_top() {
+	login "$RESIDENT"
+	under_load repeat stack
+}
+
+take_its_place() {
+	load
+	load_other replace=1
+	wait_for 30 missing "$LIVEPATCH" || complain "it is there, though replaced"
+	sleep 0.2
+	# Removed while the other is enabled, or afterwards.
+	[ $((cycle % 2)) = 0 ] || remove
+	unload_other
+	[ $((cycle % 2)) = 1 ] || remove
+}
+
+in_its_place() {
+	under_load repeat take_its_place
+}
+
+# Or else nothing would be noticed any more. The file is for show.
+switch_tracing_off() {
+	echo 0 >/proc/sys/kernel/ftrace_enabled
+}
+
+tracing_stays_on() {
+	load
+	login "$RESIDENT"
+	process=$last
+	user_session "$RESIDENT" >/dev/null
+	refused "Operation not supported" switch_tracing_off
+	same "ftrace_enabled" "$(cat /proc/sys/kernel/ftrace_enabled)" 1
+	kill "$process"
+	wait "$process" 2>/dev/null
+	wait_for 10 is_charged_nothing "$RESIDENT" || complain "the end is not noticed any more"
+	unload
+	also_expected="^<4>The ftrace_enabled file is deprecated and no longer disables ftrace\$"
+}
+
+FORCED="^<4>livepatch: forcing remaining tasks to the patched state\$"
+
+force() {
+	same "the transition" "$(cat "$LIVEPATCH/transition")" 1
+	echo 1 >"$LIVEPATCH/force" || complain "the kernel does not allow it"
+	also_expected=$FORCED
+}
+
+# The process goes on in the kernel's own code, with the module in charge.
+forced_on() {
+	login "$RESIDENT" "$STOPPED"
+	./as "$RESIDENT" keyctl add user kept "kept" @us >/dev/null
+	before=$(pair "$RESIDENT")
+	ask_held_up "$STOPPED" look_up_user_keyrings
+	insmod "./$MODULE.ko" || complain "insmod failed"
+	force
+	# When it is over, the module looks into the register, for which it has to wait as well.
+	let_go
+	wait_for 30 transition_is 0 || complain "the transition does not end"
+	same "the pair made by the kernel's own code" "$(user_session "$STOPPED")" \
+		"$(cat "$WORK/answer")"
+	same "the pair" "$(pair "$RESIDENT")" "$before"
+	same "the key" "$(print_key "$RESIDENT" kept)" kept
+	unload
+	same "the pair, removed" "$(pair "$RESIDENT")" "$before"
+	same "the key, removed" "$(print_key "$RESIDENT" kept)" kept
+}
+
+# The process goes on in the module, which the kernel therefore never lets go.
+forced_off() {
+	VICTIM=$((STOPPED + 1))
+	login "$RESIDENT" "$VICTIM"
+	load
+	./as "$RESIDENT" keyctl add user kept "kept" @us >/dev/null
+	before=$(pair "$RESIDENT")
+	ask_held_up "$VICTIM" "\[$MODULE\]"
+	echo 0 >"$LIVEPATCH/enabled"
+	force
+	wait_for 30 missing "$LIVEPATCH" || complain "the transition does not end"
+	let_go
+	same "the pair made by the module" "$(user_session "$VICTIM")" "$(cat "$WORK/answer")"
+	same "the pair" "$(pair "$RESIDENT")" "$before"
+	same "the key" "$(print_key "$RESIDENT" kept)" kept
+	kept=$(./as "$RESIDENT" keyctl id @us)
+	stop_all
+	# A death that the module would have noticed, and ended, if it were in charge.
+	./as "$((VICTIM + 1))" keyctl add user secret "hers" @us >/dev/null
+	sleep 10
+	login "$RESIDENT"
+	same "the pair, when nobody is in charge" "$(user_session "$RESIDENT")" "$kept"
+	same "the key, when nobody is in charge" "$(print_key "$RESIDENT" kept)" kept
+	same "a key of who was gone" "$(print_key "$((VICTIM + 1))" secret)" hers
+	for _ in 1 2 3; do
+		refused "Resource temporarily unavailable" rmmod "$MODULE"
+		refused "File exists" insmod "./$MODULE.ko"
+	done
+	may_stay=1
+}
+
+[ "$1" = --list ] || drop_caches_silently
+run_tests upheaval "$UPHEAVALS" "$1"
