@@ -53,7 +53,7 @@ test_payload() {
 	[[ $SIZE != full ]] || seconds=$full
 	test_guest "$kind: run in the $kernel kernel, $SIZE" "$dir" "$kernel" "$payload" \
 		"$seconds" "$ACCEL" "$@"
-	grep '^# ' "$dir/tap" || true
+	grep -E '^# (figure|measured): ' "$dir/tap" || true
 }
 
 build_end_to_end() {
@@ -68,7 +68,9 @@ for kind in "$SRC"/tools/kinds/*.sh; do
 done
 
 kinds=("$@")
-[[ $# != 0 ]] || kinds=(host kunit end-to-end memory storms)
+[[ $# != 0 ]] || kinds=(
+	host kunit end-to-end memory keyutils differential storms takeovers upheavals
+)
 [[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"
 for kind in "${kinds[@]}"; do
 	declare -F "test_${kind//-/_}" > /dev/null ||
