@@ -28,6 +28,7 @@
  *	  differential play DIR FIRST LAST OPS		play them, leave transcripts in DIR
  *	  differential compare DIR FIRST LAST OPS	play them again, name those that diverge
  *	  differential play|compare DIR FILE...		the same, of programs in files
+ *	  differential first DIR FILE...		the first of them that diverges
  *	  differential minimize FILE COMMAND		leave out what does not matter
  *
  * COMMAND is given a folder of programs, and prints the name of one that still diverges.  With
@@ -142,12 +143,12 @@ static void load(const char *path, struct program *program)
 	}
 }
 
-static int play_files(bool compares, const char *dir, char **files)
+static int play_files(bool compares, bool stops, const char *dir, char **files)
 {
 	static struct program program;
 
 	prepare();
-	for (; *files; files++) {
+	for (; *files && !(stops && diverged); files++) {
 		load(*files, &program);
 		play_one(dir, strrchr(*files, '/') ? strrchr(*files, '/') + 1 : *files, &program,
 			 compares);
@@ -198,7 +199,7 @@ static int explain_usage(void)
 {
 	fprintf(stderr, "usage: differential print FIRST LAST OPS\n"
 			"       differential play|compare DIR FIRST LAST OPS\n"
-			"       differential play|compare DIR FILE...\n"
+			"       differential play|compare|first DIR FILE...\n"
 			"       differential minimize FILE COMMAND\n");
 	return 2;
 }
@@ -217,7 +218,8 @@ static int resume_acting(char **argv)
 int main(int argc, char **argv)
 {
 	bool plays = argc > 3 && !strcmp(argv[1], "play");
-	bool compares = argc > 3 && !strcmp(argv[1], "compare");
+	bool stops = argc > 3 && !strcmp(argv[1], "first");
+	bool compares = argc > 3 && (stops || !strcmp(argv[1], "compare"));
 
 	if (strstr(argv[0], "request-key"))
 		return argc == 8 ? upcall(argv) : 1;
@@ -229,7 +231,7 @@ int main(int argc, char **argv)
 		return minimize_file(argv[2], argv[3]);
 	if (!plays && !compares)
 		return explain_usage();
-	if (argc == 6 && atoi(argv[4]) > 0 && atoi(argv[5]) > 0)
+	if (!stops && argc == 6 && atoi(argv[4]) > 0 && atoi(argv[5]) > 0)
 		return play_seeds(compares, argv[2], argv + 3);
-	return play_files(compares, argv[2], argv + 3);
+	return play_files(compares, stops, argv[2], argv + 3);
 }

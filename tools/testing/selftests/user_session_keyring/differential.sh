@@ -16,14 +16,13 @@ cd "$(dirname "$0")" || exit
 . ./functions.sh
 
 OPS=100
+# How many divergences are made small: each takes a minute or two.
 if holds size full; then
-	FIRST=1000001 PROGRAMS=1300
+	FIRST=1000001 PROGRAMS=1300 SMALL=3
 else
-	FIRST=1 PROGRAMS=45
+	FIRST=1 PROGRAMS=45 SMALL=1
 fi
 LAST=$((FIRST + PROGRAMS - 1))
-# How many divergences are made small: each takes minutes.
-SMALL=3
 
 kept() {
 	for file in differential.d/*; do
@@ -44,12 +43,12 @@ judge() {
 	[ ! -e "/sys/module/$MODULE" ] || unload
 	./differential play "$JUDGED" "$1"/* 2>/dev/null
 	load
-	./differential compare "$JUDGED" "$1"/* 2>/dev/null | head -n 1
+	./differential first "$JUDGED" "$1"/* 2>/dev/null
 }
 
 judge_lies() {
 	./differential play "$JUDGED" "$1"/* 2>/dev/null
-	LIE=1 ./differential compare "$JUDGED" "$1"/* 2>/dev/null | head -n 1
+	LIE=1 ./differential first "$JUDGED" "$1"/* 2>/dev/null
 }
 
 # shrink JUDGE PROGRAM: leave the smallest that still diverges in $WORK/small.

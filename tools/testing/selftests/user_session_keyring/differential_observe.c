@@ -145,25 +145,27 @@ static void flush_module(void)
 	close(fd);
 }
 
+/* The first round has what was dropped noticed, the second frees what was unlinked for that. */
 void quiesce(void)
 {
-	must(command("quiesce"), "quiesce");
-	if (present) {
-		flush_module();
-		must(command("quiesce"), "quiesce");
-	}
+	must(command("quiesce 1"), ORACLE);
+	flush_module();
+	must(command("quiesce 1"), ORACLE);
 }
 
-/* The tasks of the actors, as the test module wants them. */
+/* The tasks of the actors, and the open files, as the test module wants them. */
 const char *tasks(void)
 {
-	static char list[ACTORS * 12];
+	static char list[(ACTORS + FILES) * 12];
 	size_t len = 0;
 
 	list[0] = '\0';
 	for (int i = 0; i < ACTORS; i++)
 		if (run.actor[i].alive)
 			len += snprintf(list + len, sizeof(list) - len, " %d", run.actor[i].tid);
+	for (int i = 0; i < FILES; i++)
+		if (run.file[i].fd >= 0)
+			len += snprintf(list + len, sizeof(list) - len, " -%d", run.file[i].fd);
 	return list;
 }
 
@@ -261,12 +263,14 @@ static void tell_keys(void)
 	}
 }
 
-static int actor_of(pid_t tid)
+static void tell_holder(int tid)
 {
 	for (int i = 0; i < ACTORS; i++)
 		if (run.actor[i].alive && run.actor[i].tid == tid)
-			return i;
-	return -1;
+			tell("  a%d ", i);
+	for (int i = 0; i < FILES; i++)
+		if (run.file[i].fd >= 0 && run.file[i].fd == -tid)
+			tell("  f%d ", i);
 }
 
 static void tell_root(char *line)
@@ -276,7 +280,7 @@ static void tell_root(char *line)
 
 	if (sscanf(line, "task %d %u %u: %d %d %d", &tid, &uid, &fsuid, &serial[0], &serial[1],
 		   &serial[2]) == 6) {
-		tell("  a%d ", actor_of(tid));
+		tell_holder(tid);
 		tell("U%d U%d:", index_of(uid), index_of(fsuid));
 		for (int i = 0; i < 3; i++)
 			tell_serial(serial[i]);
@@ -367,7 +371,7 @@ void observe(void)
 	size_t len = run.len;
 
 	observe_once();
-	for (int i = 0; i < 100 && !is_as_expected(); i++) {
+	for (int i = 0; i < 20 && !is_as_expected(); i++) {
 		run.nr_names = names;
 		run.len = len;
 		pause_for(50);

@@ -211,7 +211,8 @@ static bool is_void(const struct op *op, const long *arg)
 		return in_init || run.ns[actor->ns].map != MAP_NONE || arg[0] == MAP_SELF ||
 		       arg[0] == MAP_NONE;
 	case OP_SETNS:
-		return !run.actor[arg[0]].alive || !may_be_in(run.actor[arg[0]].ns, actor->uid);
+		return !run.actor[arg[0]].alive || run.actor[arg[0]].ns == actor->ns ||
+		       !may_be_in(run.actor[arg[0]].ns, actor->uid);
 	case OP_OPEN:
 		return run.file[arg[0]].fd >= 0;
 	}

@@ -3,12 +3,13 @@
  * What the differential test needs inside the kernel, with user_session_keyring and without.  It is
  * told by lines that are written to /sys/kernel/debug/test_differential:
  *
- *	quiesce			wait until what the kernel frees later has been freed
+ *	quiesce ROUNDS		wait until what the kernel frees later has been freed
  *	watch PID		a task that is about to exit
  *	gone			wait until those that were watched have given up all they had
  *	freed SERIAL		wait until a key has been freed
  *	observe BASE PID...	have all keys that can be reached from the credentials of these
- *				tasks, and from the registers of their user namespaces, to be read
+ *				tasks, and from the registers of their user namespaces, to be
+ *				read; -FD in the place of PID stands for an open file
  *	left UID PID...		fail with EEXIST if a register there has keyrings of the UID
  *	clean BASE		unlink what UIDs from BASE on have in the initial registers
  *
@@ -22,6 +23,8 @@
 #include <linux/cred.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/key-type.h>
 #include <linux/module.h>
 #include <linux/pid.h>
@@ -38,7 +41,6 @@
 #define MAX_TASKS	32
 #define MAX_KEYS	2048
 #define MAX_TEXT	SZ_512K
-#define ROUNDS		2
 
 /* Where things are that a line is about. */
 struct scope {
@@ -71,9 +73,9 @@ static void __printf(1, 2) emit(const char *fmt, ...)
  * Links, and credentials, hold their references until a grace period has passed; keys without any
  * are freed by a work item, which queues itself anew for those that were linked there.
  */
-static void quiesce(void)
+static void quiesce(int rounds)
 {
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		rcu_barrier();
 		for (int j = 0; j < 4; j++)
 			__flush_workqueue(system_percpu_wq);
@@ -144,9 +146,33 @@ static void add_namespace(struct user_namespace *ns)
 	}
 }
 
-static int open_scope(char *pids)
+static const struct cred *cred_of_task(pid_t pid)
 {
 	struct task_struct *task;
+	const struct cred *cred;
+
+	rcu_read_lock();
+	task = pid_task(find_vpid(pid), PIDTYPE_PID);
+	cred = task ? get_task_cred(task) : NULL;
+	rcu_read_unlock();
+	return cred;
+}
+
+static const struct cred *cred_of_file(int fd)
+{
+	const struct cred *cred;
+	struct file *opened = fget(fd);
+
+	if (!opened)
+		return NULL;
+	cred = get_cred(opened->f_cred);
+	fput(opened);
+	return cred;
+}
+
+/* PID, or -FD: an open file has the credentials of whoever opened it. */
+static int open_scope(char *pids)
+{
 	const struct cred *cred;
 	char *word;
 	int pid;
@@ -155,10 +181,7 @@ static int open_scope(char *pids)
 	while ((word = strsep(&pids, " "))) {
 		if (kstrtoint(word, 10, &pid) || scope.nr_creds == MAX_TASKS)
 			return -EINVAL;
-		rcu_read_lock();
-		task = pid_task(find_vpid(pid), PIDTYPE_PID);
-		cred = task ? get_task_cred(task) : NULL;
-		rcu_read_unlock();
+		cred = pid > 0 ? cred_of_task(pid) : cred_of_file(-pid);
 		if (!cred)
 			return -ESRCH;
 		scope.pids[scope.nr_creds] = pid;
@@ -506,39 +529,39 @@ static void unlink_of_program(struct key *ring, struct key *key)
 		key_unlink(ring, key);
 }
 
-static int execute(const char *command, uid_t uid, char *pids)
+static int execute(const char *command, unsigned int number, char *pids)
 {
 	int ret;
 
 	if (!strcmp(command, "observe")) {
-		base = uid;
+		base = number;
 		ret = open_scope(pids);
 		return ret ?: observe();
 	}
 	if (!strcmp(command, "left")) {
 		ret = open_scope(pids);
-		return ret ?: visit_registers(uid, count_keyring) ? -EEXIST : 0;
+		return ret ?: visit_registers(number, count_keyring) ? -EEXIST : 0;
 	}
 	if (!strcmp(command, "end")) {
 		ret = open_scope(pids);
 		if (!ret)
-			visit_registers(uid, end_keyring);
+			visit_registers(number, end_keyring);
 		return ret;
 	}
 	if (!strcmp(command, "clean")) {
-		base = uid;
+		base = number;
 		visit_links(init_user_ns.user_keyring_register, unlink_of_program);
 		visit_links(init_user_ns.persistent_keyring_register, unlink_of_program);
 		return 0;
 	}
 	if (!strcmp(command, "watch"))
-		return watch(uid);
+		return watch(number);
 	if (!strcmp(command, "gone"))
 		return reap_watched();
 	if (!strcmp(command, "freed"))
-		return wait_until(is_freed(uid));
+		return wait_until(is_freed(number));
 	if (!strcmp(command, "quiesce"))
-		quiesce();
+		quiesce(number);
 	else if (!strcmp(command, "revive"))
 		revive();
 	else if (!strcmp(command, "settle"))
@@ -552,8 +575,8 @@ static int execute(const char *command, uid_t uid, char *pids)
 
 static ssize_t test_write(struct file *opened, const char __user *buf, size_t count, loff_t *ppos)
 {
-	char *line, *rest, *command, *number;
-	unsigned int uid = 0;
+	char *line, *rest, *command, *word;
+	unsigned int number = 0;
 	int ret;
 
 	line = memdup_user_nul(buf, count);
@@ -561,11 +584,11 @@ static ssize_t test_write(struct file *opened, const char __user *buf, size_t co
 		return PTR_ERR(line);
 	rest = strim(line);
 	command = strsep(&rest, " ");
-	number = strsep(&rest, " ");
-	ret = number ? kstrtouint(number, 10, &uid) : 0;
+	word = strsep(&rest, " ");
+	ret = word ? kstrtouint(word, 10, &number) : 0;
 	if (!ret) {
 		mutex_lock(&lock);
-		ret = execute(command, uid, rest);
+		ret = execute(command, number, rest);
 		close_scope();
 		mutex_unlock(&lock);
 	}
