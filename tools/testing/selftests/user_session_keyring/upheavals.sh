@@ -29,6 +29,8 @@ stopped: disabled while stopped processes are in the module's functions
 reversals: transitions are reversed midway
 on_top: another livepatch for the same functions, on top
 in_its_place: another livepatch for the same functions, in its place
+traced: traced by functions, function graphs and kprobes
+not_traced: its functions in Rust cannot be traced
 tracing_stays_on: function tracing cannot be switched off
 forced_on: enabling is forced while a process is in the kernel's own code
 forced_off: disabling is forced while a process is in the module's functions"
@@ -42,6 +44,7 @@ STOPPED=41000
 RESIDENT=42000
 
 CPU1=/sys/devices/system/cpu/cpu1/online
+TRACING=/sys/kernel/tracing
 CGROUP=/sys/fs/cgroup
 
 # N times, or until something is wrong.
@@ -299,6 +302,124 @@ take_its_place() {
 
 in_its_place() {
 	under_load repeat take_its_place
+}
+
+OLD_FUNCTIONS="look_up_user_keyrings get_user_session_keyring_rcu free_uid key_free_user_ns"
+
+# Of the module's own: those in C, since not_traced.
+NEW_FUNCTIONS="$MODULE:rust_helper_table_insert $MODULE:rust_helper_table_remove"
+
+need_tracing() {
+	[ -e "$TRACING/trace" ] || mount -t tracefs none "$TRACING"
+	# To count what is traced takes its time.
+	echo 64 >"$TRACING/buffer_size_kb"
+}
+
+trace_with() {
+	echo "$1" >"$TRACING/current_tracer" || complain "there is no tracer $1"
+}
+
+# Probes at the entry and the exit of each.
+add_kprobes() {
+	nth=0
+	for function; do
+		nth=$((nth + 1))
+		echo "p:usk/p$nth $function" >>"$TRACING/kprobe_events" ||
+			complain "the entry of $function cannot be probed"
+		echo "r:usk/r$nth $function" >>"$TRACING/kprobe_events" ||
+			complain "the exit of $function cannot be probed"
+	done
+	echo 1 >"$TRACING/events/usk/enable"
+}
+
+# Probes of a module that is gone remain, and do nothing.
+remove_kprobes() {
+	echo 0 >"$TRACING/events/usk/enable"
+	hit=$((hit + $(awk '{ sum += $2 } END { print sum + 0 }' "$TRACING/kprobe_profile")))
+	echo >"$TRACING/kprobe_events"
+}
+
+# Who reads while it is written may not come to an end.
+count_lines() {
+	echo 0 >"$TRACING/tracing_on"
+	cat "$TRACING/trace" >"$WORK/trace"
+	echo >"$TRACING/trace"
+	echo 1 >"$TRACING/tracing_on"
+	old=$((old + $(grep -c -E "user_keyrings|session_keyring_rcu|free_u" "$WORK/trace")))
+	new=$((new + $(grep -c rust_helper "$WORK/trace")))
+}
+
+# It comes and goes under tracers, which come and go while it is there.
+trace_all() {
+	# shellcheck disable=SC2086 # one word each
+	add_kprobes $OLD_FUNCTIONS
+	echo "$OLD_FUNCTIONS" >"$TRACING/set_ftrace_filter"
+	trace_with function
+	load
+	echo "rust_helper_*:mod:$MODULE" >>"$TRACING/set_ftrace_filter"
+	sleep 0.3
+	count_lines
+	trace_with function_graph
+	remove_kprobes
+	# shellcheck disable=SC2086 # one word each
+	add_kprobes $NEW_FUNCTIONS
+	sleep 0.3
+	count_lines
+	# In half of the rounds they have to bear that the module goes.
+	[ $((cycle % 2)) = 1 ] || unload
+	trace_with nop
+	remove_kprobes
+	echo >"$TRACING/set_ftrace_filter"
+	[ $((cycle % 2)) = 0 ] || unload
+}
+
+# The first of all users of function graphs is told of each return, be it from a function of its
+# own or not. Function probes are not prepared for that, and the kernel warns, once: they must not
+# be the first. A second instance of the tracer is, from before the module is there.
+take_first_place() {
+	mkdir "$TRACING/instances/first"
+	echo key_free_user_ns >"$TRACING/instances/first/set_ftrace_filter"
+	echo function_graph >"$TRACING/instances/first/current_tracer" ||
+		complain "there is no second tracer"
+}
+
+leave_first_place() {
+	echo nop >"$TRACING/instances/first/current_tracer"
+	rmdir "$TRACING/instances/first"
+}
+
+traced() {
+	need_tracing
+	take_first_place
+	old=0
+	new=0
+	hit=0
+	under_load repeat trace_all
+	leave_first_place
+	met "lines of the kernel's functions" "$old"
+	met "lines of the module's functions" "$new"
+	met "hits of kprobes" "$hit"
+	note "traced were $old calls of the kernel's functions, $new of the module's;" \
+		"kprobes were hit $hit times"
+}
+
+probe() {
+	echo "p:usk/p $1" >>"$TRACING/kprobe_events"
+}
+
+# Rust puts no call for function tracing at the entry of a function, and what that cannot trace
+# kprobe events refuse. So no probe can come between the livepatch and what it calls.
+not_traced() {
+	need_tracing
+	load
+	function=$(awk -v module="[$MODULE]" \
+		'$4 == module && $3 ~ /^_R.*look_up_user_keyrings$/ { print $3 }' /proc/kallsyms)
+	met "functions of that name" "${#function}"
+	refused "Invalid argument" probe "$MODULE:$function"
+	! grep -q "^$function" "$TRACING/available_filter_functions" ||
+		complain "function tracing takes it"
+	unload
+	also_expected="^<4>trace_kprobe: Could not probe notrace function $function \[$MODULE\]\$"
 }
 
 # Or else nothing would be noticed any more. The file is for show.
