@@ -37,6 +37,7 @@ static const struct scenario *const tables[] = {
 	clock_scenarios,
 	dead_scenarios,
 	cve_scenarios,
+	threat_scenarios,
 };
 
 static const struct scenario *const deviation_tables[] = {
@@ -44,6 +45,7 @@ static const struct scenario *const deviation_tables[] = {
 	life_scenarios,
 	survivor_scenarios,
 	cve_lives,
+	threat_lives,
 };
 
 static void list(const struct scenario *table)

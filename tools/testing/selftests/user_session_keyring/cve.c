@@ -225,34 +225,42 @@ static void seen_while_freed(void)
 }
 
 /* A reference was leaked each time, until there were none left to count. */
-static void join_again_and_again(void)
+static void look_up_again_and_again(void)
 {
-	char name[64];
-	long id = join_openly("my own");
-
-	count_usage(id);
+	count_usage(get_keyring_id(USER_SESSION, 0));
 	for (int i = 0; i < NR_ROUNDS; i++)
-		expect(!join_session("my own") && get_keyring_id(SESSION, 0) == id,
+		expect(get_keyring_id(USER_SESSION, 0) == counted.key &&
+		       get_keyring_id(USER, 0) > 0 &&
+		       request_key("user", "none", NULL, 0) == -ENOKEY, "@us should be the same");
+	expect_usage_as_before("to look up @us");
+}
+
+static void join_again_and_again(const char *name)
+{
+	count_usage(join_openly(name));
+	for (int i = 0; i < NR_ROUNDS; i++)
+		expect(!join_session(name) && get_keyring_id(SESSION, 0) == counted.key,
 		       "the session should be the same");
 	expect_usage_as_before("to join one's own session");
+}
 
+static void leak_references(void)
+{
+	char name[64];
+
+	look_up_again_and_again();
+	join_again_and_again("my own");
 	/* @us has a name as well. */
-	id = get_keyring_id(USER_SESSION, 0);
 	snprintf(name, sizeof(name), "_uid_ses.%u", getuid());
-	answer_key(join_session(name), "join %s", name);
-	count_usage(id);
-	for (int i = 0; i < NR_ROUNDS; i++)
-		expect(!join_session(name) && get_keyring_id(SESSION, 0) == id &&
-		       get_keyring_id(USER_SESSION, 0) == id && get_keyring_id(USER, 0) > 0 &&
-		       request_key("user", "none", NULL, 0) == -ENOKEY,
-		       "the session should be @us");
-	expect_usage_as_before("to join and to look up @us");
+	join_again_and_again(name);
+	expect(get_keyring_id(SESSION, 0) == get_keyring_id(USER_SESSION, 0),
+	       "by its name, @us should be joined");
 	say("%d times", NR_ROUNDS);
 }
 
 static void leaked_by_joining(void)
 {
-	as_uid(fresh_uid(), join_again_and_again);
+	as_uid(fresh_uid(), leak_references);
 }
 
 /* Keyrings of the kernel's own were joined, and written to: the register is one of them. */

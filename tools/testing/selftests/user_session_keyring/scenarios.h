@@ -19,12 +19,14 @@ extern const struct scenario lsm_scenarios[];
 extern const struct scenario clock_scenarios[];
 extern const struct scenario dead_scenarios[];
 extern const struct scenario cve_scenarios[];
+extern const struct scenario threat_scenarios[];
 
 /* Where the module is meant not to answer as the kernel does, and not to let live what it does. */
 extern const struct scenario deviations[];
 extern const struct scenario life_scenarios[];
 extern const struct scenario survivor_scenarios[];
 extern const struct scenario cve_lives[];
+extern const struct scenario threat_lives[];
 
 /*
  * Asked by a process that needs its keyrings no more: @u, @us, and (in a

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Scenarios: what somebody can do to the keyrings of another UID, with whatever right short of
+ * being root.  Each is an attack, and the transcript is what it was answered.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "observe.h"
+#include "scenarios.h"
+
+/* The key that the victim has in the pair, which only the possessor may touch. */
+static void be_a_victim(void)
+{
+	leave_secret();
+	expect(!set_perm(SECRET, POS_ALL), "the key should be private");
+}
+
+static const struct attack {
+	const char *what;
+	int op;
+	long a, b, c;
+	bool to_own;		/* the second argument is a keyring of the attacker's */
+	bool from_own;		/* the first is, and the second is the target */
+} attacks[] = {
+	{ "describe", KEYCTL_DESCRIBE },
+	{ "read", KEYCTL_READ },
+	{ "search", KEYCTL_SEARCH, (long)"user", (long)"secret", 0 },
+	{ "link", KEYCTL_LINK, .to_own = true },
+	{ "move", KEYCTL_MOVE, USER_SESSION, USER_SESSION, 0 },
+	{ "link to", KEYCTL_LINK, .from_own = true },
+	{ "unlink", KEYCTL_UNLINK, .to_own = true },
+	{ "update", KEYCTL_UPDATE, (long)"mine", 4 },
+	{ "clear", KEYCTL_CLEAR },
+	{ "revoke", KEYCTL_REVOKE },
+	{ "invalidate", KEYCTL_INVALIDATE },
+	{ "set a timeout", KEYCTL_SET_TIMEOUT, 1 },
+	{ "setperm", KEYCTL_SETPERM, 0x3f3f3f3f },
+	{ "chown", KEYCTL_CHOWN, 0, 0 },
+	{ "restrict", KEYCTL_RESTRICT_KEYRING },
+	{ "security", KEYCTL_GET_SECURITY },
+	{ "instantiate", KEYCTL_INSTANTIATE, (long)"mine", 4, 0 },
+	{ "assume authority", KEYCTL_ASSUME_AUTHORITY },
+};
+
+static void attack(const char *name, int target)
+{
+	long a, id, ret;
+
+	for (const struct attack *it = attacks; it < attacks + ARRAY_SIZE(attacks); it++) {
+		id = it->from_own ? SECRET : target;
+		a = it->from_own ? target : it->to_own ? PROCESS : it->a;
+		ret = answer(keyctl(it->op, id, a, it->b, it->c), "%s %s", it->what, name);
+		expect(ret < 0, "to %s another's should be refused", it->what);
+	}
+}
+
+static void attack_all(void)
+{
+	char name[64];
+
+	get_keyring_id(PROCESS, 1);
+	attack("@us", US);
+	attack("@u", U);
+	attack("the key", SECRET);
+	answer_key(request_key("user", "secret", NULL, 0), "request the key");
+	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
+	snprintf(name, sizeof(name), "_uid_ses.%u", shared->uid[0]);
+	expect(join_session(name) != US, "another's @us should not be had by its name");
+	snprintf(name, sizeof(name), "_uid.%u", shared->uid[0]);
+	expect(join_session(name) != U, "another's @u should not be had by its name");
+	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
+	       "another's pair should not be looked up");
+}
+
+static void check_victim(void)
+{
+	expect_secret();
+	list_keyring("@us of the victim", USER_SESSION);
+}
+
+static void by_another_uid(void)
+{
+	shared->uid[0] = fresh_uid();
+	as_uid(shared->uid[0], be_a_victim);
+	as_uid(fresh_uid(), attack_all);
+	as_uid(shared->uid[0], check_victim);
+}
+
+/* Root of a namespace of its own, with every capability in it. */
+static void by_root_of_a_namespace(void)
+{
+	uid_t uid = fresh_uid();
+
+	shared->uid[0] = fresh_uid();
+	as_uid(shared->uid[0], be_a_victim);
+	finish_child(start_in_namespace(uid, map_to(0, uid), attack_all));
+	as_uid(shared->uid[0], check_victim);
+}
+
+/* The victim is in the namespace of which the attacker is root. */
+static void live_inside(void)
+{
+	if (setresuid(1, 1, 1))
+		die("setresuid");
+	be_a_victim();
+	step_done(1);
+	step_wait(2);
+	check_victim();
+}
+
+static void attack_inside(void)
+{
+	pid_t pid;
+
+	pid = start_child(0, live_inside);
+	step_wait(1);
+	/* Its UID is 1 here, and has a name of its own. */
+	shared->uid[0] = 1;
+	attack_all();
+	step_done(2);
+	finish_child(pid);
+}
+
+static void by_root_of_its_namespace(void)
+{
+	uid_t uid = fresh_uid(), victim = fresh_uid();
+	char map[64];
+
+	snprintf(map, sizeof(map), "0 %u 1\n1 %u 1\n", uid, victim);
+	finish_child(start_in_namespace(uid, map, attack_inside));
+}
+
+/*
+ * The same UID in a namespace, whoever is root there and can become it: another pair. The pair
+ * outside is to it what it is to any process of the UID that has not looked it up: its owner's,
+ * but not possessed.
+ */
+static void look_out(void)
+{
+	if (setresuid(1, 1, 1))
+		die("setresuid");
+	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
+	       "the pair outside should not be looked up inside");
+	answer_key(request_key("user", "secret", NULL, 0), "request the key");
+	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
+	answer(may_read(SECRET), "read the key");
+	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+	describe_key("@us outside", US);
+	answer(keyctl(KEYCTL_LINK, SECRET, PROCESS, 0, 0), "link the key");
+}
+
+static void from_inside(void)
+{
+	in_child(look_out);
+}
+
+static void by_root_who_becomes_it(void)
+{
+	uid_t uid = fresh_uid();
+	char map[64];
+
+	shared->uid[0] = fresh_uid();
+	as_uid(shared->uid[0], be_a_victim);
+	snprintf(map, sizeof(map), "0 %u 1\n1 %u 1\n", uid, shared->uid[0]);
+	finish_child(start_in_namespace(uid, map, from_inside));
+	as_uid(shared->uid[0], check_victim);
+}
+
+/* A program that runs with the effective UID, or only the filesystem UID, of the victim. */
+static void borrow_effective(void)
+{
+	uid_t me = shared->uid[1];
+
+	if (setresuid(me, shared->uid[0], me))
+		die("setresuid");
+	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
+	       "a setuid program should look up the pair of who started it");
+	answer_key(request_key("user", "secret", NULL, 0), "request the key");
+	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
+	answer(may_read(SECRET), "read the key");
+	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+}
+
+static void borrow_filesystem(void)
+{
+	uid_t me = shared->uid[1];
+
+	if (setresuid(me, me, 0))
+		die("setresuid");
+	/* Whoever has been root may. */
+	if (seteuid(0))
+		die("seteuid");
+	setfsuid(shared->uid[0]);
+	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
+	       "the filesystem UID should not decide whose pair it is");
+	answer(may_read(SECRET), "read the key");
+	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+}
+
+static void by_other_uids_of_a_process(void)
+{
+	shared->uid[0] = fresh_uid();
+	shared->uid[1] = fresh_uid();
+	as_uid(shared->uid[0], be_a_victim);
+	say("the effective UID");
+	in_child(borrow_effective);
+	say("the filesystem UID");
+	in_child(borrow_filesystem);
+	as_uid(shared->uid[0], check_victim);
+}
+
+/* What runs short for a process does not end its pair. */
+static const int limits[] = {
+	RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_FSIZE, RLIMIT_SIGPENDING,
+	RLIMIT_MSGQUEUE, RLIMIT_STACK, RLIMIT_DATA, RLIMIT_AS, RLIMIT_CORE,
+};
+
+static void run_short(void)
+{
+	const struct rlimit none = { 0, 0 };
+	char desc[32];
+
+	be_a_victim();
+	for (int i = 0; i < 300; i++) {
+		snprintf(desc, sizeof(desc), "key %d", i);
+		if (add_user_key(desc, USER) < 0)
+			break;
+	}
+	expect(add_user_key("one more", USER_SESSION) == -EDQUOT, "the quota should be full");
+	expect_secret();
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		setrlimit(limits[i], &none);
+	expect_secret();
+}
+
+static void by_exhaustion(void)
+{
+	uid_t uid = fresh_uid();
+
+	as_uid(uid, run_short);
+	as_uid(uid, expect_secret);
+	say("quota and limits");
+}
+
+const struct scenario threat_scenarios[] = {
+	{ "threat: another UID reaches nothing of a pair", by_another_uid },
+	{ "threat: root of a namespace reaches nothing outside", by_root_of_a_namespace },
+	{ "threat: root of its namespace reaches nothing of a UID in it",
+	  by_root_of_its_namespace },
+	{ "threat: who becomes the UID in a namespace gets another pair", by_root_who_becomes_it },
+	{ "threat: effective and filesystem UIDs lead to no other pair",
+	  by_other_uids_of_a_process },
+	{ "threat: what a UID runs short of does not end its pair", by_exhaustion },
+	{ }
+};
+
+/*
+ * A file that a setuid program opens pins who started the program, and not whom it runs as: one can
+ * have another's file, but not make another pin a record.
+ */
+static void open_as_setuid(void)
+{
+	uid_t me = shared->uid[1];
+	int fd;
+
+	if (setresuid(me, shared->uid[0], 0))
+		die("setresuid");
+	fd = open_a_file();
+	if (setresuid(0, 0, 0))
+		die("setresuid");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	step_done(1);
+	step_wait(2);
+	close(fd);
+}
+
+static void pinned_by_setuid(void)
+{
+	uid_t victim = fresh_unpinned_uid(), me = fresh_unpinned_uid();
+	pid_t pid;
+
+	shared->uid[0] = victim;
+	shared->uid[1] = me;
+	pid = start_child(0, open_as_setuid);
+	step_wait(1);
+	as_uid(victim, leave_secret);
+	expect_documented_end_of(victim);
+	as_uid(me, leave_secret);
+	expect_pinned(US, "what the file pins");
+	step_done(2);
+	finish_child(pid);
+	expect_documented_end_of(me);
+}
+
+/*
+ * Anybody may have the record of another UID looked up, which pins it for a moment, and again. One
+ * process that does nothing else does not keep its keyrings; of many, see threats.sh.
+ */
+static void look_at_priority(void)
+{
+	for (;;)
+		getpriority(PRIO_USER, shared->uid[0]);
+}
+
+static void kept_by_priority(void)
+{
+	pid_t pid;
+
+	shared->uid[0] = fresh_unpinned_uid();
+	as_uid(shared->uid[0], leave_secret);
+	pid = start_child(fresh_uid(), look_at_priority);
+	expect_documented_end_of(shared->uid[0]);
+	unpin_uid(pid);
+}
+
+const struct scenario threat_lives[] = {
+	{ "threat: a setuid program pins who started it, and not whom it runs as",
+	  pinned_by_setuid },
+	{ "threat: a process that looks at another's priority does not keep its keyrings",
+	  kept_by_priority },
+	{ }
+};
