@@ -145,12 +145,17 @@ static void flush_module(void)
 	close(fd);
 }
 
+static void collect(void)
+{
+	must(command("quiesce 1"), ORACLE);
+}
+
 /* The first round has what was dropped noticed, the second frees what was unlinked for that. */
 void quiesce(void)
 {
-	must(command("quiesce 1"), ORACLE);
+	collect();
 	flush_module();
-	must(command("quiesce 1"), ORACLE);
+	collect();
 }
 
 /* The tasks of the actors, and the open files, as the test module wants them. */
