@@ -42,6 +42,7 @@ forced_off: disabling is forced while a process is in the module's functions"
 VICTIMS=40000
 STOPPED=41000
 RESIDENT=42000
+PASSING=43000
 
 CPU1=/sys/devices/system/cpu/cpu1/online
 TRACING=/sys/kernel/tracing
@@ -100,8 +101,9 @@ vmstat() {
 	sed -n "s/^$1 //p" /proc/vmstat
 }
 
-# Pages that may be reclaimed are used up again at once.
+# Pages that are free, and objects that may be reclaimed, are used up and given back.
 fill_and_drop() {
+	find /proc/sys /sys/module >/dev/null
 	dd if=/dev/zero of="$WORK/filler" bs=1M count=16 2>/dev/null
 	rm "$WORK/filler"
 	echo 3 >/proc/sys/vm/drop_caches
@@ -265,12 +267,18 @@ unload_other() {
 	wait_for 10 rmmod test_klp_own 2>/dev/null || complain "the other cannot be removed"
 }
 
-# On top it stays for a while, in which UIDs die, and nothing may end; then the module is in charge
-# again. The kernel lets the lower one go first as well.
+# On top it stays for a while, in which UIDs die, and nothing may end: what would end has ended by
+# then. Afterwards the module is in charge again. The kernel lets the lower one go first as well.
 stack() {
 	load
+	login "$PASSING"
+	passing=$last
+	./as "$PASSING" keyctl add user secret "stays" @us >/dev/null
 	load_other
+	kill "$passing"
+	wait "$passing" 2>/dev/null
 	sleep 0.5
+	same "the key of who is gone" "$(print_key "$PASSING" secret)" stays
 	if [ $((cycle % 2)) = 0 ]; then
 		unload
 		unload_other
