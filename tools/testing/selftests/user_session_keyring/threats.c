@@ -129,13 +129,20 @@ static void attack_inside(void)
 	finish_child(pid);
 }
 
-static void by_root_of_its_namespace(void)
+/* With the attacker as root, and the victim as UID 1. */
+static void in_namespace_of_both(uid_t uid, uid_t victim, void (*fn)(void))
 {
-	uid_t uid = fresh_uid(), victim = fresh_uid();
 	char map[64];
 
 	snprintf(map, sizeof(map), "0 %u 1\n1 %u 1\n", uid, victim);
-	finish_child(start_in_namespace(uid, map, attack_inside));
+	finish_child(start_in_namespace(uid, map, fn));
+}
+
+static void by_root_of_its_namespace(void)
+{
+	uid_t uid = fresh_uid();
+
+	in_namespace_of_both(uid, fresh_uid(), attack_inside);
 }
 
 /*
@@ -165,12 +172,10 @@ static void from_inside(void)
 static void by_root_who_becomes_it(void)
 {
 	uid_t uid = fresh_uid();
-	char map[64];
 
 	shared->uid[0] = fresh_uid();
 	as_uid(shared->uid[0], be_a_victim);
-	snprintf(map, sizeof(map), "0 %u 1\n1 %u 1\n", uid, shared->uid[0]);
-	finish_child(start_in_namespace(uid, map, from_inside));
+	in_namespace_of_both(uid, shared->uid[0], from_inside);
 	as_uid(shared->uid[0], check_victim);
 }
 

@@ -257,7 +257,7 @@ objects() {
 # What is freed comes back after grace periods, by work items: wait until it gets no less.
 quiet_objects() {
 	least=
-	falling=3
+	falling=2
 	while [ "$falling" -gt 0 ]; do
 		sleep 0.2
 		objects >"$1"
@@ -265,7 +265,7 @@ quiet_objects() {
 		falling=$((falling - 1))
 		if [ -z "$least" ] || [ "$now" -lt "$least" ]; then
 			least=$now
-			falling=3
+			falling=2
 		fi
 	done
 }
