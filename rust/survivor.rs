@@ -56,6 +56,11 @@ use crate::{
 /// the user session keyring, looks as if it was pinned until then.
 const SETTLING: Delta = Delta::from_secs(1);
 
+/// How often memory is asked for, to hand back a keyring that would be lost without, and the time
+/// in between. It makes five seconds.
+const TRIES: u32 = 100;
+const PAUSE: Delta = Delta::from_millis(50);
+
 /// The namespace and the UID.
 pub(crate) type Place = (Id, u32);
 
@@ -102,7 +107,7 @@ impl Survivor {
             if found.err() != Some(EAGAIN) {
                 return;
             }
-            if let Err(e) = register.link(keyring) {
+            if let Err(e) = link_patiently(register, keyring) {
                 pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
             }
         });
@@ -148,6 +153,19 @@ impl Survivor {
             .flatten()
             .any(|serial| Key::lookup(serial).is_ok())
     }
+}
+
+/// Links a keyring to the register, and waits for memory if need be.
+///
+/// Sleeps.
+fn link_patiently(register: &Keyring, keyring: &Keyring) -> Result {
+    for _ in 1..TRIES {
+        match register.link(keyring) {
+            Err(e) if e == ENOMEM => fsleep(PAUSE),
+            result => return result,
+        }
+    }
+    register.link(keyring)
 }
 
 /// Returns a keyring that the kernel made, if `serial` is still that of one of this name.
