@@ -43,7 +43,7 @@ storms:				## UIDs that come and go by the thousand: half an hour
 	@SIZE=full tools/test.sh storms
 
 keyutils:			## the test suite of keyutils, without the module and with it
-	@SIZE=full tools/test.sh keyutils
+	@SIZE=full tools/test.sh keyutils keyutils-limits
 
 proof:				## all tests at full length, debug kernels included: an hour
 	@tools/proof.sh

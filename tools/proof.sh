@@ -11,8 +11,8 @@
 
 # Kinds of tests in tools/kinds, those that take longest first.
 ALL=(
-	differential takeovers takeovers-2 takeovers-3 takeovers-4 storms keyutils upheavals
-	end-to-end threats kunit memory host
+	takeovers takeovers-2 takeovers-3 takeovers-4 keyutils-limits differential storms upheavals
+	keyutils end-to-end threats kunit memory host
 )
 # Guests wait for time to pass as much as they work.
 SLOTS=$(($(nproc) * 3 / 2))
