@@ -398,7 +398,7 @@ static void play_op(const struct op *op)
 
 static void make_sockets(void)
 {
-	const struct timeval limit = { .tv_sec = 10 };
+	const struct timeval limit = { .tv_sec = 60 };
 	int pair[2];
 
 	for (int i = 0; i < ACTORS; i++) {
