@@ -21,15 +21,16 @@ else
 	TIMES=2
 fi
 
-# The last one leaves the module in the kernel, for good.
-UPHEAVALS="hotplug: a processor goes and comes back
+# The first one has to come first, as it says below. The last one leaves the module in the kernel,
+# for good.
+UPHEAVALS="traced: traced by functions, function graphs and kprobes
+hotplug: a processor goes and comes back
 reclaim: memory is short
 out_of_memory: processes are killed because there is no memory
 stopped: disabled while stopped processes are in the module's functions
 reversals: transitions are reversed midway
 on_top: another livepatch for the same functions, on top
 in_its_place: another livepatch for the same functions, in its place
-traced: traced by functions, function graphs and kprobes
 not_traced: its functions in Rust cannot be traced
 tracing_stays_on: function tracing cannot be switched off
 forced_on: enabling is forced while a process is in the kernel's own code
@@ -219,26 +220,36 @@ stopped() {
 	repeat stop_inside
 }
 
-# Whoever is quicker: the transition may be over.
+# If the transition is not over already.
 toggle() {
-	if ! transition_is 1; then
-		missing "$LIVEPATCH" || { echo 0 >"$LIVEPATCH/enabled"; } 2>/dev/null
-		return
+	if transition_is 1; then
+		echo $((1 - $(cat "$LIVEPATCH/enabled"))) >"$LIVEPATCH/enabled" &&
+			reversed=$((reversed + 1))
+	elif [ -e "$LIVEPATCH" ]; then
+		echo 0 >"$LIVEPATCH/enabled"
 	fi
-	{ echo $((1 - $(cat "$LIVEPATCH/enabled"))) >"$LIVEPATCH/enabled"; } 2>/dev/null &&
-		reversed=$((reversed + 1))
-}
+} 2>/dev/null
 
-reverse() {
+in_out_and_back() {
 	insmod "./$MODULE.ko" || complain "insmod failed"
 	for _ in 1 2 3 4 5 6 7 8; do
 		toggle
-		sleep 0.1
 	done
-	# It may be enabled, disabled, or on its way to the one or the other.
+	# It may be enabled or disabled in the end.
 	wait_for 30 is_settled || complain "the transition does not end"
 	missing "$LIVEPATCH" || disable
 	remove
+}
+
+# Some transitions are over at once: until one was not.
+reverse() {
+	goal=$((reversed + 1))
+	chances=10
+	while [ "$reversed" -lt "$goal" ] && no_complaints; do
+		in_out_and_back
+		chances=$((chances - 1))
+		[ "$chances" -gt 0 ] || complain "no transition could be reversed"
+	done
 }
 
 is_settled() {
@@ -248,7 +259,6 @@ is_settled() {
 reversals() {
 	reversed=0
 	under_load repeat reverse
-	met "reversals" "$reversed"
 	note "$reversed transitions were reversed"
 }
 
@@ -381,9 +391,10 @@ trace_all() {
 	[ $((cycle % 2)) = 0 ] || unload
 }
 
-# The first of all users of function graphs is told of each return, be it from a function of its
-# own or not. Function probes are not prepared for that, and the kernel warns, once: they must not
-# be the first. A second instance of the tracer is, from before the module is there.
+# Whoever has the number 0 among the users of function graphs is told of each return, be it from a
+# function of its own or not. Function probes are not prepared for that, and the kernel warns, once.
+# Numbers are given by turns: the first user since the kernel booted has it, a second instance of
+# the tracer, which keeps it.
 take_first_place() {
 	mkdir "$TRACING/instances/first"
 	echo key_free_user_ns >"$TRACING/instances/first/set_ftrace_filter"
