@@ -250,6 +250,45 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_sleep_finds_it_as_well() -> Result {
+        let setup = Setup::new(1000)?;
+        let ns = TestNamespace::new(1001, 0, 1000, 1)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+        let session = elsewhere.search(c"_uid_ses.1000")?;
+        let other = fixture::cred(&setup.user, &ns)?;
+        let found = |cred| setup.resolver.session_keyring(cred).map(|it| it.serial());
+
+        setup.user.come_back();
+        // Until it is certain that it lives on.
+        assert_eq!(found(&setup.cred), None);
+        assert!(fixture::wait_until(|| found(&setup.cred) == Some(old.1)));
+        assert_eq!(found(&other), None);
+        fixture::set_permissions(&session, 0);
+        assert_eq!(found(&setup.cred), None);
+        fixture::set_permissions(&session, bindings::KEY_POS_ALL);
+        assert_eq!(found(&setup.cred), Some(old.1));
+        // It is still one that lives on, and is found where the others are from now on.
+        assert_eq!(setup.registered(), (false, false));
+        assert_eq!(serials(&setup.resolve()?), old);
+        assert_eq!(found(&setup.cred), Some(old.1));
+        Ok(())
+    }
+
+    #[test]
+    fn who_may_not_sleep_finds_none_that_was_reaped() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, _elsewhere) = survive(&setup, Linked::Session)?;
+
+        setup.user.come_back();
+        assert!(fixture::wait_until(
+            || setup.session_keyring() == Some(old.1)
+        ));
+        assert_eq!(setup.records().reap_survivors(|_| true), 1);
+        assert_eq!(setup.session_keyring(), None);
+        Ok(())
+    }
+
+    #[test]
     fn it_is_that_of_its_own_uid_and_namespace() -> Result {
         let setup = Setup::new(1000)?;
         let ns = TestNamespace::new(1001, 0, 0, u32::MAX)?;

@@ -265,7 +265,7 @@ impl Place {
             };
 
             // Before the semaphore is released: whoever has it finds them here or there.
-            state.survivors.lock().insert(ns.id(), survivor, memory);
+            state.remember(ns.id(), survivor, memory);
         }
         result
     }

@@ -144,6 +144,11 @@ fn owner_key(address: usize) -> TableKey {
     [address as u64, 0]
 }
 
+/// What a survivor is found by.
+fn survivor_key(uid: Kuid, ns: Id) -> TableKey {
+    [raw(uid).into(), ns.as_u64()]
+}
+
 /// The owners that have something in a user namespace, so that they can be found when it is freed.
 #[pin_data]
 pub(crate) struct Namespace {
@@ -243,6 +248,10 @@ pub(crate) struct State {
     pub(crate) namespaces: Namespaces<Arc<Namespace>>,
     #[pin]
     pub(crate) survivors: Mutex<Survivors>,
+    /// The same for those who may not sleep. Some may be missing, if there was no memory, and some
+    /// may have been freed. Changed with the lock held.
+    #[pin]
+    survivors_by_uid: RhashTable<(Id, Survivor)>,
     #[pin]
     collect: Work<State, COLLECT>,
     #[pin]
@@ -292,7 +301,7 @@ impl WorkItem<SWEEP> for State {
     fn run(this: Arc<Self>) {
         this.look_through();
         this.for_each_owner(|owner| owner.forget_vacant());
-        this.survivors.lock().prune();
+        this.prune_survivors();
         if !this.namespaces.are_watched() {
             // If there is no memory, it is tried again.
             let _ = this.hand_back_late();
@@ -323,6 +332,7 @@ impl State {
                 owners_by_address <- new_mutex!(RBTree::new(), "State::owners_by_address"),
                 namespaces <- Namespaces::new(watch),
                 survivors <- new_mutex!(Survivors::new(), "State::survivors"),
+                survivors_by_uid <- RhashTable::new(),
                 collect <- new_work!("State::collect"),
                 sweep <- new_work!("State::sweep"),
                 timer <- HrTimer::new(),
@@ -465,9 +475,38 @@ impl State {
             survivor.register(keyrings);
             survivor.is_registered = true;
         }
-        self.survivors
-            .lock()
-            .insert(keyrings.ns().id(), survivor, memory);
+        self.remember(keyrings.ns().id(), survivor, memory);
+    }
+
+    /// Remembers what may live on of the keyrings of a UID in a namespace.
+    ///
+    /// Sleeps.
+    pub(crate) fn remember(&self, ns: Id, survivor: Survivor, memory: Reservation) {
+        let uid = survivor.uid;
+        let mut survivors = self.survivors.lock();
+
+        survivors.insert(ns, survivor, memory);
+        if let Some(all) = survivors.get(ns, uid) {
+            // Without memory, who may not sleep does not find it until somebody else has.
+            let _ = self
+                .survivors_by_uid
+                .store(survivor_key(uid, ns), (ns, all));
+        }
+    }
+
+    /// Forgets a survivor, because the UID has its keyrings again.
+    fn forget_survivor(&self, survivors: &mut Survivors, ns: Id, uid: Kuid) {
+        survivors.take(ns, uid);
+        self.survivors_by_uid.remove(&survivor_key(uid, ns));
+    }
+
+    /// Forgets the survivors that are no more.
+    fn prune_survivors(&self) {
+        let mut survivors = self.survivors.lock();
+
+        survivors.prune();
+        self.survivors_by_uid
+            .retain(|(ns, survivor)| survivors.get(*ns, survivor.uid).is_some());
     }
 
     /// Links survivors to the registers again, where the kernel's own code finds them.
@@ -529,7 +568,7 @@ impl State {
             let mut survivors = self.survivors.lock();
 
             if has_come_back {
-                survivors.take(id, uid);
+                self.forget_survivor(&mut survivors, id, uid);
             } else if let Some(survivor) = survivors.get_mut(id, uid) {
                 if survivor.is_registered && (self.in_charge)() {
                     survivor.unregister(&keyrings);
@@ -637,6 +676,27 @@ impl Records {
         self.state.0.registers.get(&key(user, ns.id()), rcu)
     }
 
+    /// Returns the user session keyring that `user` had in `ns` in its former life, if it lives on.
+    ///
+    /// For a second after the end of that life nothing does. To be called in process context; does
+    /// not sleep.
+    pub(crate) fn surviving_session_keyring(
+        &self,
+        user: &User,
+        ns: &UserNamespace,
+        name: &Name,
+        rcu: &rcu::Guard,
+    ) -> Option<ARef<Keyring>> {
+        let state = &self.state.0;
+        let key = survivor_key(user.uid(), ns.id());
+        let (_, survivor) = state.survivors_by_uid.get(&key, rcu)?;
+
+        match survivor.has_settled(state.now()) {
+            true => survivor.find(survivor.session, name),
+            false => None,
+        }
+    }
+
     /// Returns whether the keyrings of `user` that are still registered may be used.
     ///
     /// They may not if it was decided that they go. If that was about to be decided, they stay:
@@ -724,7 +784,13 @@ impl Records {
     ///
     /// Sleeps.
     pub(crate) fn reap_survivors(&self, select: impl Fn(Kuid) -> bool) -> usize {
-        self.state.0.survivors.lock().remove(select)
+        let state = &self.state.0;
+        let mut survivors = state.survivors.lock();
+
+        state
+            .survivors_by_uid
+            .retain(|(_, survivor)| !select(survivor.uid));
+        survivors.remove(select)
     }
 
     /// Calls `f` with each owner. It may sleep.
@@ -1021,7 +1087,11 @@ impl<'a> Entry<'a> {
 
     /// Forgets the former life, because the UID has all keyrings that it gets.
     pub(crate) fn settle(&mut self, pair: &Pair) {
-        self.survivor = None;
+        if self.survivor.take().is_some() {
+            let (uid, ns) = (self.owner.user.uid(), self.keyrings.ns().id());
+
+            self.state.survivors_by_uid.remove(&survivor_key(uid, ns));
+        }
         self.place.stranded = None;
         self.place.known = [Some(pair.user.serial()), Some(pair.session.serial())];
     }

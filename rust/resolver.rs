@@ -182,7 +182,8 @@ impl Resolver {
     /// Returns the user session keyring of `cred`'s real UID in its user namespace, if there is one
     /// that may be searched as `cred`.
     ///
-    /// `cred` may be any credentials that are kept alive. Does not sleep, and creates nothing.
+    /// `cred` may be any credentials that are kept alive. To be called in process context. Does not
+    /// sleep, and creates nothing.
     #[doc(alias = "get_user_session_keyring_rcu")]
     pub(crate) fn session_keyring(
         &self,
@@ -210,7 +211,14 @@ impl Resolver {
         };
         let name = Name::session(uid.unwrap_or(UNMAPPED));
         let register = own.map_or(shared, |own| own);
-        let session = cred.impersonate(|| register.search(name.as_c_str())).ok()?;
+        let session = match cred.impersonate(|| register.search(name.as_c_str())) {
+            // Nobody who may sleep has asked for it since the UID has come back.
+            Err(e) if e == EAGAIN => self
+                .records
+                .surviving_session_keyring(user, ns, &name, rcu)
+                .filter(|session| may_search(session, cred) && may_search(shared, cred))?,
+            found => found.ok()?,
+        };
         let is_own = uid.is_some() || own.is_some() || session.uid() == user.uid();
 
         is_own.then_some(session)

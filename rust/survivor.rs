@@ -88,15 +88,22 @@ pub(crate) struct Survivor {
 
 impl Survivor {
     /// Returns a keyring, if `serial` is still that of one of this name, and it may be used.
+    ///
+    /// Does not sleep.
     pub(crate) fn find(&self, serial: Option<Serial>, name: &Name) -> Option<ARef<Keyring>> {
         find(serial, name).filter(|keyring| keyring.uid() == self.uid && keyring.validate().is_ok())
     }
 
-    /// Waits until it is certain that what pins the keyrings is not about to be freed.
+    /// Returns whether it is certain that what pins the keyrings is not about to be freed.
+    pub(crate) fn has_settled(&self, now: Delta) -> bool {
+        now.as_nanos() >= self.died.as_nanos() + SETTLING.as_nanos()
+    }
+
+    /// Waits until it is, or they are freed.
     ///
     /// Sleeps, for a second after the death of the UID at most.
     pub(crate) fn settle(&self, now: impl Fn() -> Delta) {
-        while self.is_alive() && now().as_nanos() < self.died.as_nanos() + SETTLING.as_nanos() {
+        while self.is_alive() && !self.has_settled(now()) {
             fsleep(Delta::from_millis(5));
         }
     }

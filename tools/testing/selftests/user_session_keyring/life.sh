@@ -16,6 +16,7 @@ LIFE="stay_in_transition: nothing ends while tasks switch over
 stay_disabled: nothing ends after disabling
 hand_back: survivors are found by the kernel's own code after disabling
 hand_back_asked: survivors are found when disabling meets their UID coming back
+request_survivor: survivors are searched by request_key() before anything else has found them
 stay_replaced: nothing ends after another livepatch has replaced this one
 hand_back_replaced: survivors are found after another livepatch has replaced this one
 refuse_linger: linger takes 0 to 86400
@@ -53,6 +54,7 @@ LARS=5112
 MONA=5113
 NILS=5114
 OLGA=5115
+PAUL=5116
 NOBODY=5199
 clock_uid=610000000
 
@@ -206,6 +208,24 @@ hand_back_asked() {
 	same "the key in it, disabled" "$(print_key "$OLGA" secret)" linked
 	logout "$holder"
 	remove
+}
+
+# Its only keyring to search is @us.
+requests_secret() {
+	# shellcheck disable=SC2016
+	[ "$(./as "$1" sh -c 'keyctl print "$(keyctl request user secret)"' 2>/dev/null)" = linked ]
+}
+
+request_survivor() {
+	load
+	leave_survivor "$PAUL"
+	# It is not certain at once that it lives on.
+	wait_for 10 requests_secret "$PAUL" || complain "the key is not found"
+	state_is "$PAUL" survivor || complain "something else has found it"
+	same "the survivor" "$(user_session "$PAUL")" "$us"
+	requests_secret "$PAUL" || complain "the key is not found any more"
+	logout "$holder"
+	unload
 }
 
 replacement=/sys/kernel/livepatch/test_klp_pause
