@@ -3,6 +3,7 @@
 //! Tests of keyrings that outlive their UID.
 
 use kernel::{
+    new_spinlock,
     prelude::*,
     sync::aref::ARef,
     task::Kuid,
@@ -49,6 +50,14 @@ fn survive(setup: &Setup, linked: Linked) -> Result<((Serial, Serial), ARef<Keyr
     }
     drop(pair);
     setup.die().then_some((serials, elsewhere)).ok_or(EBUSY)
+}
+
+/// Calls `f` with a spinlock held.
+fn with_spinlock<R>(f: impl FnOnce() -> R) -> Result<R> {
+    let lock = KBox::pin_init(new_spinlock!((), "with_spinlock"), GFP_KERNEL)?;
+    let _guard = lock.lock();
+
+    Ok(f())
 }
 
 /// Puts a keyring into the register beside those that live on.
@@ -263,6 +272,8 @@ mod tests {
         assert_eq!(found(&setup.cred), None);
         assert!(fixture::wait_until(|| found(&setup.cred) == Some(old.1)));
         assert_eq!(found(&other), None);
+        // The kernel may have the lock of all keys.
+        assert_eq!(with_spinlock(|| found(&setup.cred))?, None);
         fixture::set_permissions(&session, 0);
         assert_eq!(found(&setup.cred), None);
         fixture::set_permissions(&session, bindings::KEY_POS_ALL);

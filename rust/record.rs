@@ -66,7 +66,10 @@ use crate::{
             CredentialExt as _, //
         },
         fprobe,
-        key::Serial,
+        key::{
+            Key,
+            Serial, //
+        },
         keyring::{
             Collected,
             Keyring,
@@ -678,8 +681,8 @@ impl Records {
 
     /// Returns the user session keyring that `user` had in `ns` in its former life, if it lives on.
     ///
-    /// For a second after the end of that life nothing does. To be called in process context; does
-    /// not sleep.
+    /// For a second after the end of that life nothing does, and nothing is found for who may hold
+    /// a spinlock. To be called in process context; does not sleep.
     pub(crate) fn surviving_session_keyring(
         &self,
         user: &User,
@@ -691,10 +694,10 @@ impl Records {
         let key = survivor_key(user.uid(), ns.id());
         let (_, survivor) = state.survivors_by_uid.get(&key, rcu)?;
 
-        match survivor.has_settled(state.now()) {
-            true => survivor.find(survivor.session, name),
-            false => None,
+        if Key::may_be_locked() || !survivor.has_settled(state.now()) {
+            return None;
         }
+        survivor.find(survivor.session, name)
     }
 
     /// Returns whether the keyrings of `user` that are still registered may be used.

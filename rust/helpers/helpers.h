@@ -51,6 +51,7 @@ void rust_helper_table_walk_start(struct rhashtable_iter *iter);
 
 size_t rust_helper_task_creds(const struct cred **creds, size_t max);
 unsigned int rust_helper_uid_tasks(kuid_t uid);
+bool rust_helper_may_hold_spinlock(void);
 
 bool rust_helper_get_user_ns_not_zero(struct user_namespace *ns);
 struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/cred.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 
@@ -40,4 +41,13 @@ unsigned int rust_helper_uid_tasks(kuid_t uid)
 		count += uid_eq(task_uid(task), uid);
 	rcu_read_unlock();
 	return count;
+}
+
+/*
+ * With PREEMPT_RT spinlocks leave a task preemptible, but not free to migrate.
+ * Without CONFIG_PREEMPT_COUNT nobody knows.
+ */
+bool rust_helper_may_hold_spinlock(void)
+{
+	return !preemptible() || current->migration_disabled;
 }

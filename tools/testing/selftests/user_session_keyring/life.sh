@@ -17,6 +17,7 @@ stay_disabled: nothing ends after disabling
 hand_back: survivors are found by the kernel's own code after disabling
 hand_back_asked: survivors are found when disabling meets their UID coming back
 request_survivor: survivors are searched by request_key() before anything else has found them
+list_survivor: /proc/keys can be read before anything else has found a survivor
 stay_replaced: nothing ends after another livepatch has replaced this one
 hand_back_replaced: survivors are found after another livepatch has replaced this one
 refuse_linger: linger takes 0 to 86400
@@ -55,6 +56,7 @@ MONA=5113
 NILS=5114
 OLGA=5115
 PAUL=5116
+RUTH=5117
 NOBODY=5199
 clock_uid=610000000
 
@@ -224,6 +226,18 @@ request_survivor() {
 	state_is "$PAUL" survivor || complain "something else has found it"
 	same "the survivor" "$(user_session "$PAUL")" "$us"
 	requests_secret "$PAUL" || complain "the key is not found any more"
+	logout "$holder"
+	unload
+}
+
+# While it lists keys, the kernel holds the lock that keys are looked up by, and asks for @us.
+list_survivor() {
+	load
+	leave_survivor "$RUTH"
+	wait_for 10 requests_secret "$RUTH" || complain "the key is not found"
+	./as "$RUTH" cat /proc/keys >"$WORK/listed"
+	[ -s "$WORK/listed" ] || complain "nothing is listed"
+	state_is "$RUTH" survivor || complain "something else has found it"
 	logout "$holder"
 	unload
 }
