@@ -46,7 +46,10 @@ use kernel::{
 use crate::{
     abstractions::{
         counters::Event as _,
-        cred::CredentialExt as _,
+        cred::{
+            self,
+            CredentialExt as _, //
+        },
         fprobe,
         key::{
             Key,
@@ -561,6 +564,20 @@ impl Setup {
 
     pub(crate) fn register(&self) -> Result<&Keyring> {
         self.ns.user_keyring_register().ok_or(ENOKEY)
+    }
+
+    /// Puts a keyring into the register, as the kernel's own code would.
+    pub(crate) fn register_another(&self, name: &CStr) -> Result<ARef<Keyring>> {
+        cred::with_current(|cred| {
+            Keyring::alloc(
+                name,
+                self.user.uid(),
+                cred,
+                Permissions::POSSESSOR_ALL,
+                AllocFlags::UidKeyring,
+                Some(self.register()?),
+            )
+        })
     }
 }
 

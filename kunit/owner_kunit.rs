@@ -993,6 +993,30 @@ mod tests {
     }
 
     #[test]
+    fn what_has_been_made_since_is_not_forgotten() -> Result {
+        for name in [c"_uid.1000", c"_uid_ses.1000"] {
+            let setup = Setup::new(1000)?;
+            let pair = setup.resolve()?;
+            let (user, session) = serials(&pair);
+
+            pair.user.invalidate();
+            pair.session.invalidate();
+            drop(pair);
+            assert!(fixture::wait_until(
+                || fixture::is_gone(user) && fixture::is_gone(session)
+            ));
+            // There was no memory for the other.
+            let half = setup.register_another(name)?.serial();
+            assert!(!fixture::wait_for(9, || owner(setup.records()).is_err()));
+            setup.user.leave();
+            setup.finish();
+            assert_eq!(setup.registered(), (false, false));
+            assert!(fixture::wait_until(|| fixture::is_gone(half)));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_initial_namespace_is_as_the_others() -> Result {
         let user = TestUser::new(7701)?;
         let resolver = TestResolver::new()?;

@@ -60,20 +60,6 @@ fn with_spinlock<R>(f: impl FnOnce() -> R) -> Result<R> {
     Ok(f())
 }
 
-/// Puts a keyring into the register beside those that live on.
-fn register_another(setup: &Setup, name: &CStr) -> Result<ARef<Keyring>> {
-    cred::with_current(|cred| {
-        Keyring::alloc(
-            name,
-            setup.user.uid(),
-            cred,
-            Permissions::POSSESSOR_ALL,
-            AllocFlags::UidKeyring,
-            Some(setup.register()?),
-        )
-    })
-}
-
 fn survivor(uid: u32, user: Option<Serial>) -> Survivor {
     Survivor {
         uid: Kuid::from_raw(bindings::kuid_t { val: uid }),
@@ -404,7 +390,7 @@ mod tests {
     fn it_is_not_handed_back_over_another() -> Result {
         let setup = Setup::new(1000)?;
         let (old, elsewhere) = survive(&setup, Linked::Both)?;
-        let other = register_another(&setup, c"_uid_ses.1000")?;
+        let other = setup.register_another(c"_uid_ses.1000")?;
 
         fixture::set_in_charge(false);
         setup.records().hand_back();
@@ -434,7 +420,7 @@ mod tests {
 
         // The look-up fails after the others have been handed back.
         fixture::set_in_charge(false);
-        fixture::set_permissions(&*register_another(&setup, c"_uid.1000")?, 0);
+        fixture::set_permissions(&*setup.register_another(c"_uid.1000")?, 0);
         setup.user.come_back();
         assert_eq!(setup.resolve().err(), Some(EACCES));
         assert_eq!(setup.records().survivors(), 0);

@@ -215,11 +215,22 @@ impl Place {
         })
     }
 
-    /// Returns whether the keyrings that were found last are freed, and there can be no other.
-    fn is_vacant(&self) -> bool {
+    /// Returns whether the keyrings that were found last are freed, and the register has no others:
+    /// only one of them may have been made since, or both by the kernel's own code.
+    fn is_vacant(&self, user: &User, ns: &UserNamespace) -> bool {
         let is_freed = |serial: &Option<Serial>| serial.is_some_and(|it| Key::lookup(it).is_err());
+        let is_missing =
+            |register: &Keyring, name: Name| register.search(name.as_c_str()).err() == Some(EAGAIN);
 
-        self.register.is_none() && !self.was_unmapped && self.known.iter().all(is_freed)
+        self.register.is_none()
+            && !self.was_unmapped
+            && self.known.iter().all(is_freed)
+            && self
+                .registered(user, ns)
+                .is_none_or(|(register, number, _)| {
+                    is_missing(register, Name::user(number))
+                        && is_missing(register, Name::session(number))
+                })
     }
 
     /// Unlinks the keyrings of `owner` from their register.
@@ -422,7 +433,15 @@ impl Owner {
         while let Some(cursor) = next {
             let (&id, place) = cursor.current();
 
-            next = if !self.state.has_pair(&self.user, id) && place.is_vacant() {
+            // If the namespace is being freed, who does that forgets it.
+            let is_vacant = !self.state.has_pair(&self.user, id)
+                && self
+                    .state
+                    .namespaces
+                    .upgrade(id)
+                    .is_some_and(|ns| place.is_vacant(&self.user, &ns));
+
+            next = if is_vacant {
                 self.state.leave_namespace(self, id);
                 cursor.remove_current().0
             } else {

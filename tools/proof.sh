@@ -51,8 +51,10 @@ run_stage() {
 	local stage=$1 dir=$PROOF/$1 start status=0
 	start=$(now)
 	remove "$dir"
-	SIZE=full RESULTS=$dir "$SRC/tools/test.sh" "$stage" > "$dir.log" 2>&1 < /dev/null ||
-		status=$?
+	SIZE=full RESULTS=$dir "$SRC/tools/test.sh" "$stage" > "$dir.log" 2>&1 < /dev/null &
+	# shellcheck disable=SC2064
+	trap "kill $!; wait $!; exit 143" TERM
+	wait "$!" || status=$?
 	# A refusal leaves no results.
 	mkdir -p "$dir/$stage"
 	since "$start" > "$dir/seconds"
@@ -95,5 +97,5 @@ echo "results and consoles: $PROOF"
 status=0
 in_root python3 /mnt/src/tools/proof.py "$(inside "${summary[0]}")" "${summary[1]}" \
 	"$(inside "$PROOF")" "${stages[@]}" || status=$?
-[[ ${1:-} != --update ]] || write_page
+[[ ${1:-} != --update ]] || ((status != 0)) || write_page
 exit "$status"

@@ -29,7 +29,7 @@ keep_visiting() {
 
 # under_load COMMAND...: and nothing may be lost meanwhile.
 under_load() {
-	rm -f "$WORK/enough"
+	rm -f "$WORK/enough" "$WORK/visits"
 	hammers=
 	for uid in $STAYING; do
 		: >"$WORK/rounds.$uid"

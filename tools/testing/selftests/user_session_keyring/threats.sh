@@ -58,7 +58,7 @@ refused_to() {
 		refused "Permission denied" "$@" sh -c "echo 0 >$file"
 	done
 	refused "Operation not permitted" "$@" rmmod "$MODULE"
-	refused "Operation not permitted" "$@" insmod "./test_klp_replace.ko"
+	refused "Operation not permitted" "$@" insmod "./test_klp_own.ko"
 }
 
 is_untouched() {
