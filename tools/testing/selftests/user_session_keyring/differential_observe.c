@@ -135,27 +135,24 @@ void must(bool ok, const char *what)
 /* What the module does later has been done when it has reaped somebody who is not there. */
 static void flush_module(void)
 {
-	int fd;
+	int fd = open(REAP, O_WRONLY | O_CLOEXEC);
 
-	if (!present)
-		return;
-	fd = open(REAP, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, NO_SUCH_UID, strlen(NO_SUCH_UID)) >= 0 || errno != ENOENT)
 		die(REAP);
 	close(fd);
 }
 
-static void collect(void)
-{
-	must(command("quiesce 1"), ORACLE);
-}
-
-/* The first round has what was dropped noticed, the second frees what was unlinked for that. */
+/*
+ * A task gives up its credentials after one grace period, and they what they hold after another.
+ * With that a namespace may go, of which the module then drops what it has, after one more.
+ */
 void quiesce(void)
 {
-	collect();
+	must(command("quiesce 2"), ORACLE);
+	if (!present)
+		return;
 	flush_module();
-	collect();
+	must(command("quiesce 2"), ORACLE);
 }
 
 /* The tasks of the actors, and the open files, as the test module wants them. */
