@@ -69,6 +69,8 @@ prepare_stock() {
 build_kunit() {
 	local out=$STATE/kunit wanted=$SRC/config/kunit.config dropped
 	! cmp -s "$wanted" "$STATE/kunit.made" || return 0
+	# What is interrupted is neither the old kernel nor the new one.
+	rm -f "$STATE/kunit.made"
 	mkdir -p "$out"
 	kmake "$out" KCONFIG_ALLCONFIG=/mnt/src/config/kunit.config allnoconfig
 	dropped=$(grep '^CONFIG_' "$wanted" | grep -Fxv -f "$out/.config" | tr '\n' ' ') || true
