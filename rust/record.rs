@@ -1091,9 +1091,11 @@ impl<'a> Entry<'a> {
     /// Forgets the former life, because the UID has all keyrings that it gets.
     pub(crate) fn settle(&mut self, pair: &Pair) {
         if self.survivor.take().is_some() {
-            let (uid, ns) = (self.owner.user.uid(), self.keyrings.ns().id());
-
-            self.state.survivors_by_uid.remove(&survivor_key(uid, ns));
+            self.state.forget_survivor(
+                &mut self.state.survivors.lock(),
+                self.keyrings.ns().id(),
+                self.owner.user.uid(),
+            );
         }
         self.place.stranded = None;
         self.place.known = [Some(pair.user.serial()), Some(pair.session.serial())];
