@@ -12,9 +12,9 @@ use kernel::{
 
 use crate::{
     abstractions::{
-        cred::{self, CredentialExt as _},
-        key::{Key, Permissions, Serial},
-        keyring::{AllocFlags, Keyring},
+        cred::CredentialExt as _,
+        key::{Key, Serial},
+        keyring::Keyring,
         user_namespace::Id,
         workqueue::OwnedQueue,
     },
