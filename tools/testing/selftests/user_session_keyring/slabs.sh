@@ -49,3 +49,10 @@ settle() {
 		sleep 1
 	done
 }
+
+# none_has_grown LIMIT OVER: what settle() has found.
+none_has_grown() {
+	note "most: $(cat "$WORK/most") objects, over $2"
+	[ -s "$WORK/most" ] || complain "there are no caches"
+	[ -z "$grown" ] || complain "grown by $1 or more: $grown"
+}

@@ -20,15 +20,19 @@ else
 	LOGINS=400 REBIRTHS=150 FLICKERS=1500 NAMESPACES=60 CYCLES=4
 fi
 
-list() {
-	echo "storm: logins and logouts of 100 UIDs, two at a time
-storm: UIDs come back while they die
-storm: UIDs flicker
-storm: user namespaces of one UID
-storm: user namespaces of many UIDs
-storm: in and out during all of this
-storm: nothing is left in the slabs"
-}
+# The module stays from the first one to the fifth.
+STORMS="logins: logins and logouts of 100 UIDs, two at a time
+rebirths: UIDs come back while they die
+flicker: UIDs flicker
+namespaces_of_one: user namespaces of one UID
+namespaces_of_many: user namespaces of many UIDs
+in_and_out: in and out during all of this
+objects_left: nothing is left in the slabs"
+
+RECORDS=/sys/kernel/debug/$MODULE/records
+
+# What others have at hand.
+# shellcheck disable=SC2154
 
 records_are() {
 	[ "$(tail -n +2 "$RECORDS" | cut -d ' ' -f 1,2 | sort)" = "$1" ]
@@ -52,88 +56,69 @@ ledger() {
 	sed -n "s/^$1 //p" "$WORK/ledger"
 }
 
-# Load and unload it N times.
-in_and_out() {
-	while [ "$cycle" -lt "$1" ] && no_complaints; do
+# storm_with_revivals PROGRAM ARGUMENTS...
+storm_with_revivals() {
+	may_stay=1
+	revivals=$(counter revivals)
+	storm "$@"
+	revivals=$(($(counter revivals) - revivals))
+	note "$revivals came back when it was about to be decided"
+	met "revivals" "$revivals"
+}
+
+logins() {
+	may_stay=1
+	lived=0
+	load
+	# Caches are warm, and every path has been taken, when it begins.
+	./storms logins 100 100 6000 >/dev/null || complain "warming up: status $?"
+	count_objects
+	storm storms logins "$LOGINS" 100 6000
+	same "lives" "$(ledger lives)" "$LOGINS"
+}
+
+rebirths() {
+	storm_with_revivals storms rebirths "$REBIRTHS" 7000
+	met "searches by RCU that had to look" "$(counter rcu_misses)"
+}
+
+flicker() {
+	storm_with_revivals flicker "$FLICKERS" 6 50000
+}
+
+namespaces_of_one() {
+	may_stay=1
+	storm storms namespaces "$NAMESPACES" 8000 same
+}
+
+namespaces_of_many() {
+	storm storms namespaces "$NAMESPACES" 9000
+	deaths=$(counter deaths)
+	missed=$(counter missed)
+	settle $((lived / 2))
+	unload
+	same "deaths that were missed" "$missed" 0
+	note "$lived lives, $deaths deaths"
+}
+
+come_and_go() {
+	while [ "$cycle" -lt "$CYCLES" ] && no_complaints; do
 		cycle=$((cycle + 1))
 		load
 		unload
 	done
 }
 
-if [ "$1" = --list ]; then
-	list
-	exit
-fi
-
-RECORDS=/sys/kernel/debug/$MODULE/records
-WORK=$(mktemp -d)
-trap 'stop_all; rm -rf "$WORK"' EXIT
-trap 'exit 1' INT TERM
-chmod 711 "$WORK"
-echo "TAP version 13"
-echo "1..$(list | wc -l)"
-lived=0
-drop_caches_silently
-list >"$WORK/list"
-exec 3<"$WORK/list"
-
-end_storm() {
-	read -r line <&3
-	end_test "$line"
+in_and_out() {
+	cycle=0
+	under_load come_and_go
+	note "$cycle cycles"
 }
 
-begin_test
-load
-# Caches are warm, and every path has been taken, when it begins.
-./storms logins 100 100 6000 >/dev/null || complain "warming up: status $?"
-count_objects
-storm storms logins "$LOGINS" 100 6000
-same "lives" "$(ledger lives)" "$LOGINS"
-end_storm
-
-begin_test
-revivals=$(counter revivals)
-storm storms rebirths "$REBIRTHS" 7000
-revivals=$(($(counter revivals) - revivals))
-note "$revivals came back when it was about to be decided"
-met "revivals" "$revivals"
-met "searches by RCU that had to look" "$(counter rcu_misses)"
-end_storm
-
-begin_test
-revivals=$(counter revivals)
-storm flicker "$FLICKERS" 6 50000
-revivals=$(($(counter revivals) - revivals))
-note "$revivals came back when it was about to be decided"
-met "revivals" "$revivals"
-end_storm
-
-begin_test
-storm storms namespaces "$NAMESPACES" 8000 same
-end_storm
-
-begin_test
-storm storms namespaces "$NAMESPACES" 9000
-deaths=$(counter deaths)
-missed=$(counter missed)
-settle $((lived / 2))
-unload
-same "deaths that were missed" "$missed" 0
-note "$lived lives, $deaths deaths"
-end_storm
-
-begin_test
-cycle=0
-under_load in_and_out "$CYCLES"
-note "$cycle cycles"
-end_storm
-
-begin_test
 # One object for every second life would be seen.
-note "most: $(cat "$WORK/most") objects, over $lived lives"
-[ -s "$WORK/most" ] || complain "there are no caches"
-[ -z "$grown" ] || complain "grown by half the number of lives or more: $grown"
-end_storm
+objects_left() {
+	none_has_grown $((lived / 2)) "$lived lives"
+}
 
-exit $((failed > 0))
+[ "$1" = --list ] || drop_caches_silently
+run_tests storm "$STORMS" "$1"

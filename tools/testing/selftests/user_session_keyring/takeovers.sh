@@ -70,17 +70,15 @@ together() {
 		met "$what" "$(total "$what")"
 	done
 	guest=$(sed -n 's/.* usk\.guest=\([0-9]*\).*/\1/p' /proc/cmdline)
-	note "figure: take-overs, guest ${guest:-1}: $(total takeovers)"
-	note "figure: keys lost by take-overs, guest ${guest:-1}: $(total lost)"
-	note "figure: keys left by UIDs that are gone, guest ${guest:-1}: $(total left)"
-	note "measured: pairs taken over, guest ${guest:-1}: $(total pairs)"
-	note "measured: keys found during take-overs, guest ${guest:-1}: $(total read)"
+	note "figure: take-overs, guest $guest: $(total takeovers)"
+	note "figure: keys lost by take-overs, guest $guest: $(total lost)"
+	note "figure: keys left by UIDs that are gone, guest $guest: $(total left)"
+	note "measured: pairs taken over, guest $guest: $(total pairs)"
+	note "measured: keys found during take-overs, guest $guest: $(total read)"
 }
 
 objects_left() {
-	note "most: $(cat "$WORK/most") objects, over $ALONE take-overs"
-	[ -s "$WORK/most" ] || complain "there are no caches"
-	[ -z "$grown" ] || complain "grown by $LIMIT or more: $grown"
+	none_has_grown "$LIMIT" "$ALONE take-overs"
 }
 
 if [ "$1" != --list ]; then
