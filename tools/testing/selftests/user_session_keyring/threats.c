@@ -145,6 +145,15 @@ static void by_root_of_its_namespace(void)
 	in_namespace_of_both(uid, fresh_uid(), attack_inside);
 }
 
+/* Who does not possess the pair asks for what is in it. */
+static void ask_in_vain(void)
+{
+	answer_key(request_key("user", "secret", NULL, 0), "request the key");
+	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
+	answer(may_read(SECRET), "read the key");
+	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+}
+
 /*
  * The same UID in a namespace, whoever is root there and can become it: another pair. The pair
  * outside is to it what it is to any process of the UID that has not looked it up: its owner's,
@@ -156,10 +165,7 @@ static void look_out(void)
 		die("setresuid");
 	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
 	       "the pair outside should not be looked up inside");
-	answer_key(request_key("user", "secret", NULL, 0), "request the key");
-	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
-	answer(may_read(SECRET), "read the key");
-	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+	ask_in_vain();
 	describe_key("@us outside", US);
 	answer(keyctl(KEYCTL_LINK, SECRET, PROCESS, 0, 0), "link the key");
 }
@@ -188,10 +194,7 @@ static void borrow_effective(void)
 		die("setresuid");
 	expect(get_keyring_id(USER_SESSION, 0) != US && get_keyring_id(USER, 0) != U,
 	       "a setuid program should look up the pair of who started it");
-	answer_key(request_key("user", "secret", NULL, 0), "request the key");
-	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
-	answer(may_read(SECRET), "read the key");
-	expect(may_read(SECRET) == -EACCES, "what only a possessor may read should not be");
+	ask_in_vain();
 }
 
 static void borrow_filesystem(void)
