@@ -56,9 +56,7 @@ test_payload() {
 	grep -E '^# (figure|measured): ' "$dir/tap" || true
 }
 
-# What another checkout has left there would be found.
 build_end_to_end() {
-	remove "$STATE/build/end-to-end-$1"
 	in_root make -s -C "/mnt/cache/build/$1/$E2E" \
 		OUTPUT="/mnt/cache/build/end-to-end-$1" KDIR="/mnt/cache/$1"
 	cp -a "$STATE/build/end-to-end-$1/." "$2"
