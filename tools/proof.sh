@@ -40,13 +40,6 @@ sources_key() {
 		sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-10)
 }
 
-kernels() {
-	local kernel
-	for kernel in stock kunit; do
-		need_kernel "$kernel"
-	done
-}
-
 run_stage() {
 	local stage=$1 dir=$PROOF/$1 start status=0
 	start=$(now)
@@ -76,7 +69,8 @@ trap stop_stages EXIT
 locked proof sync_sources proof
 PROOF=$STATE/proof/$RELEASE-$(sources_key)-$ACCEL
 mkdir -p "$PROOF"
-kernels
+need_kernel stock
+need_kernel kunit
 
 for stage in "${stages[@]}"; do
 	if [[ -e $PROOF/$stage/passed ]]; then
@@ -90,12 +84,11 @@ for stage in "${stages[@]}"; do
 done
 wait
 
-summary=("$RUN/figures" "/mnt/src/$PAGE")
-[[ ${1:-} != --update ]] || summary[1]=-
-[[ -z ${STAGES:-} ]] || summary[1]=-
+page=/mnt/src/$PAGE
+[[ ${1:-} != --update && -z ${STAGES:-} ]] || page=-
 echo "results and consoles: $PROOF"
 status=0
-in_root python3 /mnt/src/tools/proof.py "$(inside "${summary[0]}")" "${summary[1]}" \
+in_root python3 /mnt/src/tools/proof.py "$(inside "$RUN/figures")" "$page" \
 	"$(inside "$PROOF")" "${stages[@]}" || status=$?
 [[ ${1:-} != --update ]] || ((status != 0)) || write_page
 exit "$status"
