@@ -3,7 +3,7 @@
 # Every allocation fails in its turn, in kernels that can do that.
 
 test_faults() {
-	test_payload faults kunit faults.sh 600 600 slab_nomerge
+	test_payload faults kunit faults.sh 1200 1200 slab_nomerge
 }
 
 test_faults_kasan() {

@@ -4,7 +4,7 @@
  * none is left, and each time all must be as if that had not been tried, and the next try succeed.
  *
  * Usage: faults --list always|loaded|absent	with the module or not, with it, without it at first
- *        faults alone|onwards PATH	one allocation fails, or all from that one on
+ *        faults alone|onwards PATH		one allocation fails, or all from that one on
  *
  * Prints how many allocations have failed, and what was answered then.
  */
@@ -34,6 +34,8 @@
 struct path {
 	const char *when;
 	const char *name;
+	/* The one way that makes sense, if not both. */
+	const char *way;
 	/* Only what is allocated below this function, or below any of the module's. */
 	const char *below;
 	/* Whether work items have their allocations fail, too. */
@@ -52,7 +54,10 @@ struct path {
 };
 
 static const struct path *path;
-static bool onwards;
+/* How allocations fail: one, or all from that one on. */
+static const char alone[] = "alone";
+static const char onwards[] = "onwards";
+static bool goes_on;
 static int nth;
 
 #define the_uid		(shared->uid[0])
@@ -154,7 +159,7 @@ static void set_up(void)
 	write_attribute("times", NEVER);
 	/* With fail-nth, a task has an allocation fail; with this, all that follow. */
 	write_attribute("task-filter", 1);
-	write_attribute("probability", onwards ? 100 : 0);
+	write_attribute("probability", goes_on ? 100 : 0);
 }
 
 /* Arms a task: its allocation number @n is the first that fails. */
@@ -259,7 +264,7 @@ static bool go_round(void)
 	relief = start_relief();
 	in_child(take_path);
 	unpin_uid(relief);
-	write_attribute("probability", onwards ? 100 : 0);
+	write_attribute("probability", goes_on ? 100 : 0);
 	if (path->finish)
 		path->finish();
 	if (injected() == before)
@@ -822,8 +827,12 @@ static const struct path paths[] = {
 	  .act = end_pair, .finish = finish_reap },
 	{ loaded, "reading the records", .session = true, .prepare = prepare_records,
 	  .act = read_records, .finish = finish_records },
-	{ loaded, "growth of the tables", .run = grow },
-	{ absent, "loading", .below = "do_one_initcall", .prepare = prepare_load, .act = insert,
+	{ loaded, "growth of the tables", .way = onwards, .run = grow },
+	/*
+	 * What livepatch has begun it can only undo if there is memory: klp_unpatch_func() warns,
+	 * and frees what ftrace goes on using.
+	 */
+	{ absent, "loading", .way = alone, .below = "do_one_initcall", .prepare = prepare_load, .act = insert,
 	  .finish = finish_load },
 	{ absent, "adoption", .prepare = prepare_adoption, .enter = become_the_uid,
 	  .act = find_us, .check = expect_secret, .finish = finish_adoption },
@@ -836,9 +845,12 @@ static const struct path paths[] = {
 
 static void print_paths(const char *when)
 {
+	static const char *const ways[] = { alone, onwards };
+
 	for (path = paths; path->name; path++)
-		if (!strcmp(path->when, when))
-			puts(path->name);
+		for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+			if (!strcmp(path->when, when) && (!path->way || path->way == ways[i]))
+				printf("%s: %s\n", ways[i], path->name);
 }
 
 static bool find_path(const char *name)
@@ -862,8 +874,8 @@ int main(int argc, char **argv)
 		print_paths(argv[2]);
 		return 0;
 	}
-	onwards = argc == 3 && !strcmp(argv[1], "onwards");
-	if (argc != 3 || (!onwards && strcmp(argv[1], "alone")) || !find_path(argv[2])) {
+	goes_on = argc == 3 && !strcmp(argv[1], onwards);
+	if (argc != 3 || (!goes_on && strcmp(argv[1], alone)) || !find_path(argv[2])) {
 		fprintf(stderr, "usage: %s --list always|loaded|absent | alone|onwards PATH\n",
 			argv[0]);
 		return 2;

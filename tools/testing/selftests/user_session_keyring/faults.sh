@@ -10,17 +10,9 @@
 cd "$(dirname "$0")" || exit
 . ./functions.sh
 
-WAYS="alone onwards"
-
 list_paths() {
 	for when; do
-		./faults --list "$when" | while read -r path; do
-			for way in $WAYS; do
-				# All work items are meant, and there is one way for these.
-				[ "$way: $path" = "alone: growth of the tables" ] ||
-					echo "$way: $path"
-			done
-		done
+		./faults --list "$when"
 	done
 }
 

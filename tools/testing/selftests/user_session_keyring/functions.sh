@@ -173,7 +173,11 @@ begin_test() {
 expect_shortages() {
 	also_expected="^<4>$MODULE: no memory to (list all keyrings|put .* on record)\$
 ^<5>$MODULE: keyrings of UID [0-9]* ended on request\$
-^<3>$MODULE: the kernel does not take this livepatch: ENOMEM\$
+^<3>$MODULE: the kernel does not take this livepatch: Error\(12\)\$
+^<[34]>livepatch: failed to (patch object|enable patch|set ftrace filter) .*
+^<3>debugfs: out of free dentries, can not create (directory|file) '[a-z_]*'\$
+^<3>kobject: can not set name properly!\$
+^<3>kobject: kobject_add_internal failed for [a-z_,0-9]* \(error: -12 parent: [a-z_]*\)\$
 ^<4>SLUB: Unable to allocate memory on CPU [0-9]* .*
 ^<4>  (cache: .*, object size: |node [0-9]*: slabs: ).*
 ^<4>fprobe: Failed to allocate working array\. ftrace_ops may not sync\.\$
