@@ -4,7 +4,8 @@
 # mistake passes if the rule by which all guests are judged finds it.
 
 test_detectors_kasan() {
-	test_payload detectors-kasan kasan detectors.sh 600 600 kasan_multi_shot kmemleak=on
+	test_payload detectors-kasan kasan detectors.sh 600 600 kasan_multi_shot kmemleak=on \
+		slab_debug=F
 	judge_mistakes detectors-kasan
 }
 

@@ -53,9 +53,10 @@ static void out_of_bounds(void)
 
 static void vmalloc_out_of_bounds(void)
 {
-	char *p = vmalloc(PAGE_SIZE);
+	char *p = vmalloc(64);
 
-	READ_ONCE(p[PAGE_SIZE + zero]);
+	/* Further on is a page that nobody has. */
+	READ_ONCE(p[64 + zero]);
 	vfree(p);
 }
 
@@ -75,7 +76,8 @@ static void array_index(void)
 {
 	static int array[4];
 
-	READ_ONCE(array[4 + zero]);
+	/* One past the end has an address. */
+	READ_ONCE(array[5 + zero]);
 }
 
 static void refcount(void)
@@ -85,11 +87,15 @@ static void refcount(void)
 	refcount_dec(&count);
 }
 
+static void do_nothing(struct timer_list *unused)
+{
+}
+
 static void active_object(void)
 {
 	struct timer_list *timer = kmalloc(sizeof(*timer), GFP_KERNEL);
 
-	timer_setup(timer, NULL, 0);
+	timer_setup(timer, do_nothing, 0);
 	mod_timer(timer, jiffies + 3600 * HZ);
 	/* Noticed, and the timer is stopped. */
 	kfree(timer);
@@ -97,9 +103,14 @@ static void active_object(void)
 
 static void leak(void)
 {
-	void *p = kmalloc(64, GFP_KERNEL);
+	void *p;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(p);
+	/* The address of one or the other may stay on a stack. */
+	for (i = 0; i < 16; i++) {
+		p = kmalloc(64, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(p);
+	}
 }
 
 static void list_corruption(void)
@@ -114,7 +125,7 @@ static void list_corruption(void)
 
 static void sleep_in_atomic(void)
 {
-	DEFINE_SPINLOCK(lock);
+	static DEFINE_SPINLOCK(lock);
 
 	spin_lock(&lock);
 	msleep(20);
@@ -163,16 +174,16 @@ static void lock_order(void)
 
 static void lock_in_interrupt(void)
 {
-	static DEFINE_SPINLOCK(lock);
+	static DEFINE_RAW_SPINLOCK(lock);
 
 	local_irq_disable();
 	lockdep_hardirq_enter();
-	spin_lock(&lock);
-	spin_unlock(&lock);
+	raw_spin_lock(&lock);
+	raw_spin_unlock(&lock);
 	lockdep_hardirq_exit();
 	local_irq_enable();
-	spin_lock(&lock);
-	spin_unlock(&lock);
+	raw_spin_lock(&lock);
+	raw_spin_unlock(&lock);
 }
 
 static void lock_nesting(void)
