@@ -75,7 +75,8 @@ while [ "$cycle" -lt "$CYCLES" ]; do
 	cycle=$((cycle + 1))
 	load
 	./storms logins "$LOGINS" 20 6000 >/dev/null || complain "logins: status $?"
-	./storms rebirths "$LOGINS" 7000 >/dev/null || complain "rebirths: status $?"
+	# It takes many until they come back just in time.
+	./storms rebirths 150 7000 >/dev/null || complain "rebirths: status $?"
 	./storms namespaces "$LOGINS" 8000 >/dev/null || complain "namespaces: status $?"
 	unload
 done
