@@ -4,16 +4,16 @@
 # suite.test.
 
 test_kunit() {
-	run_kunit kunit kunit 600
+	run_kunit kunit 600 kunit
 }
 
 test_kunit_kasan() {
-	run_kunit kunit-kasan kasan 1200
+	run_kunit kunit-kasan 1200 kasan
 }
 
-# run_kunit KIND KERNEL SECONDS
+# run_kunit KIND SECONDS KERNEL
 run_kunit() {
-	local kind=$1 kernel=$2 dir payload=$RUN/$1
+	local kind=$1 kernel=$3 dir payload=$RUN/$1
 	local kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
 	dir=$(results "$kind")
 	need_kernel "$kernel"
@@ -25,7 +25,7 @@ run_kunit() {
 	[[ -s $dir/expected ]] ||
 		die "no KUnit test matches FILTER=${FILTER-}:" \
 			"give a glob of suites, or of suite.test"
-	test_guest "$kind: run in the $kernel kernel" "$dir" "$kernel" "$payload" "$3" "$ACCEL"
+	test_guest "$kind: run in the $kernel kernel" "$dir" "$kernel" "$payload" "$2" "$ACCEL"
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
 	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
 		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||

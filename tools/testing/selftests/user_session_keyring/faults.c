@@ -814,7 +814,8 @@ static const struct path paths[] = {
 	  .enter = become_unmapped, .act = find_us, .check = check_unmapped,
 	  .finish = leave_namespace },
 	{ loaded, "return to what lives on", .session = true, .prepare = prepare_survivor,
-	  .enter = become_the_uid, .act = find_us, .check = expect_secret, .finish = unlink_survivor },
+	  .enter = become_the_uid, .act = find_us, .check = expect_secret,
+	  .finish = unlink_survivor },
 	{ loaded, "death", .below = MODULE, .workers = true, .prepare = prepare_death,
 	  .enter = become_and_leave_secret, .act = nothing, .finish = finish_death },
 	{ loaded, "death, and the UID comes back", .below = MODULE, .workers = true,
@@ -832,8 +833,8 @@ static const struct path paths[] = {
 	 * What livepatch has begun it can only undo if there is memory: klp_unpatch_func() warns,
 	 * and frees what ftrace goes on using.
 	 */
-	{ absent, "loading", .way = alone, .below = "do_one_initcall", .prepare = prepare_load, .act = insert,
-	  .finish = finish_load },
+	{ absent, "loading", .way = alone, .below = "do_one_initcall", .prepare = prepare_load,
+	  .act = insert, .finish = finish_load },
 	{ absent, "adoption", .prepare = prepare_adoption, .enter = become_the_uid,
 	  .act = find_us, .check = expect_secret, .finish = finish_adoption },
 	{ absent, "disabling", .below = MODULE, .session = true, .prepare = prepare_unload,
