@@ -4,6 +4,8 @@
 #   $STATE/source   linux-source as Debian ships it
 #   $STATE/stock    the stock kernel's configuration, prepared for modules
 #   $STATE/kunit    the KUnit kernel, built
+#   $STATE/kasan    that kernel and all that watches memory and locks, built by clang
+#   $STATE/kcsan    the same, but watching for data races
 
 need_source() {
 	[[ -e $STATE/source ]] || stage "kernel source: unpack" locked source unpack_source
@@ -18,19 +20,55 @@ unpack_source() {
 	mv -T "$partial" "$STATE/source"
 }
 
-# need_kernel stock|kunit
+# need_kernel stock|kunit|kasan|kcsan
 need_kernel() {
-	local kind=$1 made
-	made=$STATE/$kind.made
+	local kind=$1
 	if [[ $kind = stock ]]; then
-		[[ ! -e $made ]] || return 0
+		[[ ! -e $STATE/stock.made ]] || return 0
 		need_source
 		stage "stock kernel: prepare for modules" locked stock prepare_stock
 	else
-		! cmp -s "$SRC/config/kunit.config" "$made" || return 0
+		wanted "$kind" > "$RUN/$kind.config"
+		! cmp -s "$RUN/$kind.config" "$STATE/$kind.made" || return 0
+		[[ $kind = kunit ]] || need_clang
 		need_source
-		stage "KUnit kernel: build" locked kunit build_kunit
+		stage "$kind kernel: build" locked "$kind" build_kernel "$kind"
 	fi
+}
+
+# wanted KIND: what its fragments say; of an option that several speak of, the last word.
+wanted() {
+	local config=$SRC/config fragments
+	fragments=("$config/kunit")
+	[[ $1 = kunit ]] || fragments+=("$config/debug" "$config/$1")
+	cat "${fragments[@]/%/.config}" | awk '/^(# )?CONFIG_/ {
+			match($0, /CONFIG_[A-Z0-9_]+/)
+			option = substr($0, RSTART, RLENGTH)
+			if (!(option in last))
+				order[++n] = option
+			last[option] = $0
+		}
+		END { for (i = 1; i <= n; i++) print last[order[i]] }
+	'
+}
+
+# The KUnit kernel and the stock kernel are built by gcc, so most users never need this.
+need_clang() {
+	[[ -x $ROOT/usr/bin/clang && -x $ROOT/usr/bin/ld.lld ]] ||
+		stage "clang: install into the build root" locked root install_clang
+}
+
+install_clang() {
+	in_root apt-get -qq update
+	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install clang lld llvm
+}
+
+# compiler KERNEL: what make has to be told of it.
+compiler() {
+	case $1 in
+	stock | kunit) echo LLVM= ;;
+	*) echo LLVM=1 ;;
+	esac
 }
 
 kmake() {
@@ -66,17 +104,23 @@ prepare_stock() {
 	touch "$STATE/stock.made"
 }
 
-build_kunit() {
-	local out=$STATE/kunit wanted=$SRC/config/kunit.config dropped
-	! cmp -s "$wanted" "$STATE/kunit.made" || return 0
+build_kernel() {
+	local kind=$1 out=$STATE/$1 config=$RUN/$1.config dropped
+	! cmp -s "$config" "$STATE/$kind.made" || return 0
 	# What is interrupted is neither the old kernel nor the new one.
-	rm -f "$STATE/kunit.made"
+	rm -f "$STATE/$kind.made"
 	mkdir -p "$out"
-	kmake "$out" KCONFIG_ALLCONFIG=/mnt/src/config/kunit.config allnoconfig
-	dropped=$(grep '^CONFIG_' "$wanted" | grep -Fxv -f "$out/.config" | tr '\n' ' ') || true
-	[[ -z $dropped ]] ||
-		die "config/kunit.config: this kernel cannot have $dropped: mend the fragment"
-	kmake "$out" bzImage modules_prepare
+	kmake "$out" "$(compiler "$kind")" KCONFIG_ALLCONFIG="$(inside "$config")" allnoconfig
+	dropped=$(disobeyed "$config" "$out/.config" | tr '\n' ' ')
+	[[ -z $dropped ]] || die "config: the $kind kernel cannot have $dropped: mend the fragments"
+	kmake "$out" "$(compiler "$kind")" bzImage modules_prepare
 	cp "$out/vmlinux.symvers" "$out/Module.symvers"
-	cp "$wanted" "$STATE/kunit.made"
+	cp "$config" "$STATE/$kind.made"
+}
+
+# disobeyed WANTED GOT: the lines of one that the other does not follow.
+disobeyed() {
+	awk 'NR == FNR { got[$0]; sub(/=.*/, ""); set[$0]; next }
+		/^CONFIG_/ ? !($0 in got) : $2 in set
+	' "$2" "$1"
 }

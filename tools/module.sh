@@ -16,12 +16,13 @@ build_module() {
 	local tree=$1 kernel=$2 destination=$3
 	shift 3
 	sync_sources "$tree"
-	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" "$@" modules
+	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" \
+		"$(compiler "$kernel")" "$@" modules
 	mkdir -p "$destination"
 	(cd "$STATE/build/$tree" && sed 's/o$/ko/' modules.order | xargs cp -t "$destination")
 }
 
-# need_module stock|kunit DESTINATION [VARIABLE=VALUE...]
+# need_module stock|kunit|kasan|kcsan DESTINATION [VARIABLE=VALUE...]
 need_module() {
 	local kernel=$1
 	shift

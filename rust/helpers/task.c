@@ -5,6 +5,10 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 
+/* for_each_thread() has lockdep look at tasklist_lock, which is not exported. */
+#define for_each_thread_of(group, task) \
+	list_for_each_entry_rcu(task, &(group)->signal->thread_head, thread_node)
+
 /*
  * Stores a reference on the credentials of each task, but not twice in a row
  * those of the same UID in the same namespace. Returns how many there are, of
@@ -17,15 +21,17 @@ size_t rust_helper_task_creds(const struct cred **creds, size_t max)
 	size_t count = 0;
 
 	rcu_read_lock();
-	for_each_process_thread(group, task) {
-		cred = rcu_dereference(task->real_cred);
-		if (last && cred->user == last->user &&
-		    cred->user_ns == last->user_ns)
-			continue;
-		last = cred;
-		if (count < max)
-			creds[count] = get_task_cred(task);
-		count++;
+	for_each_process(group) {
+		for_each_thread_of(group, task) {
+			cred = rcu_dereference(task->real_cred);
+			if (last && cred->user == last->user &&
+			    cred->user_ns == last->user_ns)
+				continue;
+			last = cred;
+			if (count < max)
+				creds[count] = get_task_cred(task);
+			count++;
+		}
 	}
 	rcu_read_unlock();
 	return count;

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The KUnit suites, in the KUnit kernel. FILTER is a glob of suites, or of suite.test.
+# The KUnit suites, in the KUnit kernel and in those that watch. FILTER is a glob of suites, or of
+# suite.test.
 
 test_kunit() {
-	local dir payload=$RUN/kunit kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
-	dir=$(results kunit)
-	need_kernel kunit
-	need_module kunit "$payload"
+	run_kunit kunit 600 kunit
+}
+
+test_kunit_kasan() {
+	run_kunit kunit-kasan 1200 kasan
+}
+
+# run_kunit KIND SECONDS KERNEL
+run_kunit() {
+	local kind=$1 kernel=$3 dir payload=$RUN/$1
+	local kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
+	dir=$(results "$kind")
+	need_kernel "$kernel"
+	need_module "$kernel" "$payload"
 	cp "$SRC/tools/guest/kunit.sh" "$payload/run"
 	printf %s "${FILTER:-*}" > "$payload/filter"
 	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit \
@@ -14,7 +25,7 @@ test_kunit() {
 	[[ -s $dir/expected ]] ||
 		die "no KUnit test matches FILTER=${FILTER-}:" \
 			"give a glob of suites, or of suite.test"
-	test_guest "KUnit: run in the KUnit kernel" "$dir" kunit "$payload" 600 "$ACCEL"
+	test_guest "$kind: run in the $kernel kernel" "$dir" "$kernel" "$payload" "$2" "$ACCEL"
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
 	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
 		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||

@@ -169,6 +169,23 @@ begin_test() {
 	mark_log
 }
 
+# In this test memory runs out: what the kernel and the module may say then.
+expect_shortages() {
+	also_expected="^<4>$MODULE: no memory to (list all keyrings|put .* on record)\$
+^<5>$MODULE: keyrings of UID [0-9]* ended on request\$
+^<3>$MODULE: the kernel does not take this livepatch: Error\(12\)\$
+^<[34]>livepatch: failed to (patch object|enable patch|set ftrace filter) .*
+^<3>debugfs: out of free dentries, can not create (directory|file) '[a-z_]*'\$
+^<3>kobject: can not set name properly!\$
+^<3>kobject: kobject_add_internal failed for [a-z_,0-9]* \(error: -12 parent: [a-z_]*\)\$
+^<4>SLUB: Unable to allocate memory on CPU [0-9]* .*
+^<4>  (cache: .*, object size: |node [0-9]*: slabs: ).*
+^<4>fprobe: Failed to allocate working array\. ftrace_ops may not sync\.\$
+^<4>warn_alloc: [0-9]* callbacks suppressed\$"
+	# These come with a stack.
+	reports='/: vmalloc error: \|: page allocation failure: /,/ pages reserved$/d'
+}
+
 end_test() {
 	check_log
 	result "$wrong" "$1"

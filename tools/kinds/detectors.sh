@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Shows that the kernels that watch would have spoken, and that they would have been listened to: a
+# mistake passes if the rule by which all guests are judged finds it.
+
+test_detectors_kasan() {
+	test_payload detectors-kasan kasan detectors.sh 600 600 kasan_multi_shot kmemleak=on \
+		slab_debug=F
+	judge_mistakes detectors-kasan
+}
+
+test_detectors_kcsan() {
+	test_payload detectors-kcsan kcsan detectors.sh 600 600
+	judge_mistakes detectors-kcsan
+}
+
+# judge_mistakes KIND: its guest has to have complained, of each.
+judge_mistakes() {
+	local dir name words found section=$RUN/section number=0
+	dir=$(results "$1")
+	[[ $(< "$dir/status") = complained:* ]] || return 0
+	echo ok > "$dir/status"
+	echo "1..$(wc -l < "$dir/expected")" > "$dir/tap"
+	while IFS=: read -r name words; do
+		number=$((number + 1))
+		sed -n "/: $name begins/,/: $name ends/p" "$dir/console.log" > "$section"
+		found=$(complaint "$section") || true
+		if [[ $found =~ ${words# } ]]; then
+			echo "ok $number - $name"
+		else
+			echo "# it was noticed by \"$found\", not by \"${words# }\""
+			echo "not ok $number - $name"
+		fi
+	done < <("$RUN/$1/run" --words) >> "$dir/tap"
+}
