@@ -32,9 +32,14 @@ memory() {
 	esac
 }
 
-# complaint CONSOLE: the first one that counts.
+# complaints CONSOLE: those that count.
+complaints() {
+	foreign_races drop "$1" | grep -E "$COMPLAINTS" | tr -d '\r'
+}
+
+# The first one.
 complaint() {
-	foreign_races drop "$1" | grep -E -m 1 "$COMPLAINTS" | tr -d '\r'
+	complaints "$1" | sed -n 1p
 }
 
 # foreign_races drop|count CONSOLE: reports of data races that are not about keyrings.
