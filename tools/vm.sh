@@ -32,6 +32,14 @@ memory() {
 	esac
 }
 
+# It is slow, too: the factor by which tests wait longer.
+patience() {
+	case $1 in
+	stock | kunit) echo 1 ;;
+	*) echo 5 ;;
+	esac
+}
+
 # complaints CONSOLE: those that count.
 complaints() {
 	foreign_races drop "$1" | grep -E "$COMPLAINTS" | tr -d '\r'
