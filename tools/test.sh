@@ -37,7 +37,7 @@ guest() {
 
 # test_payload KIND KERNEL SCRIPT SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
 # is what the guest runs. It lists its tests itself, and finds in the file "size" how much of them
-# is asked for.
+# is asked for, and in "patience" how slow the kernel is.
 test_payload() {
 	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir payload=$RUN/$1
 	shift 5
@@ -48,6 +48,7 @@ test_payload() {
 		locked "build-$kernel" build_end_to_end "$kernel" "$payload"
 	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
 	echo "$SIZE" > "$payload/size"
+	patience "$kernel" > "$payload/patience"
 	"$payload/run" --list > "$dir/expected"
 	[[ -s $dir/expected ]] || die "$E2E/$script lists no tests: see its --list"
 	[[ $SIZE != full ]] || seconds=$full

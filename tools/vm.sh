@@ -32,9 +32,22 @@ memory() {
 	esac
 }
 
-# complaint CONSOLE: the first one that counts.
+# It is slow, too: the factor by which tests wait longer.
+patience() {
+	case $1 in
+	stock | kunit) echo 1 ;;
+	*) echo 5 ;;
+	esac
+}
+
+# complaints CONSOLE: those that count.
+complaints() {
+	foreign_races drop "$1" | grep -E "$COMPLAINTS" | tr -d '\r'
+}
+
+# The first one.
 complaint() {
-	foreign_races drop "$1" | grep -E -m 1 "$COMPLAINTS" | tr -d '\r'
+	complaints "$1" | sed -n 1p
 }
 
 # foreign_races drop|count CONSOLE: reports of data races that are not about keyrings.

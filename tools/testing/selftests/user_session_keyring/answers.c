@@ -100,7 +100,7 @@ static int play(const struct scenario *scenario)
 		die("fork");
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		alarm(TIME_LIMIT);
+		alarm(TIME_LIMIT * patience());
 		scenario->run();
 		fflush(stdout);
 		_exit(0);

@@ -294,7 +294,7 @@ static void inherit_and_wait(void)
 	set_all_uids(0);
 	shared->number[0] = getpid();
 	step_done(1);
-	alarm(TIME_LIMIT);
+	alarm(TIME_LIMIT * patience());
 	for (;;)
 		pause();
 }
@@ -1029,7 +1029,7 @@ static bool holds(const struct statement *statement)
 		die("fork");
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		alarm(TIME_LIMIT);
+		alarm(TIME_LIMIT * patience());
 		statement->test();
 		fflush(stdout);
 		_exit(0);

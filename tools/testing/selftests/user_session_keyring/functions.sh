@@ -7,6 +7,10 @@ MODULE=user_session_keyring
 LIVEPATCH=/sys/kernel/livepatch/$MODULE
 STATS=/sys/kernel/debug/$MODULE/stats
 
+# What is waited for takes so many times as long at most in kernels that watch. C programs ask, too.
+PATIENCE=$(cat patience 2>/dev/null || echo 1)
+export PATIENCE
+
 number=0
 failed=0
 
@@ -46,7 +50,7 @@ same() {
 
 # wait_for SECONDS COMMAND...: poll it until it succeeds.
 wait_for() {
-	tries=$(($1 * 20))
+	tries=$(($1 * 20 * PATIENCE))
 	shift
 	until "$@"; do
 		tries=$((tries - 1))

@@ -518,11 +518,18 @@ void step_wait(int step)
 	}
 }
 
+unsigned int patience(void)
+{
+	const char *factor = getenv("PATIENCE");
+
+	return factor ? strtoul(factor, NULL, 10) : 1;
+}
+
 bool poll_until(bool (*done)(void))
 {
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 
-	for (int i = 0; i < 1000; i++) {
+	for (unsigned int i = 0; i < 1000 * patience(); i++) {
 		if (done())
 			return true;
 		nanosleep(&pause, NULL);

@@ -108,7 +108,10 @@ void collect_dead_keys(void);
 /* The test itself has failed, not the kernel. */
 noreturn void die(const char *what);
 
-/* Poll @done for ten seconds at most. */
+/* How many times as long as usual something may take: see functions.sh. */
+unsigned int patience(void);
+
+/* Poll @done for ten seconds at most, times patience(). */
 bool poll_until(bool (*done)(void));
 
 #endif
