@@ -15,7 +15,7 @@ COMPLAINTS+='|new suspected memory leaks|unreferenced object'
 # What a report of a data race has to have in it for it to be about keyrings. A kernel has others,
 # which are no news.
 KEYRING_CODE=' (__)?(key|find_key|request_key)_|lookup_user_key|keyring|keyctl'
-KEYRING_CODE+='| (free|alloc|find|get)_u(id|ser)[+ ]'
+KEYRING_CODE+='| (free|alloc|find|get)_(uid|user)[+ ]'
 
 kernel_image() {
 	case $1 in
