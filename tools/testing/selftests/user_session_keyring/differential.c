@@ -19,10 +19,18 @@
  * that.  With the module the conductor waits for the end, and it is a divergence if it does not
  * come; if it comes though the UID is pinned, the next observation differs.
  *
+ * Whoever comes to where its UID was before asks for @us before the program goes on, which is when
+ * the kernel's own code is to have again what has lived on.  The program says what it does first:
+ * nothing, or they ask for @u, request a key, or read /proc/keys and /proc/key-users.  The last two
+ * must not sleep, and find nothing that lives on for a second after the death: the conductor waits
+ * for as long if something does.
+ *
  * Nothing is compared that is not meant to be the same: reference counts, which show the references
  * of records; seconds until a key expires, which are told by the thousand; and answers that depend
- * on when something is freed, for which the conductor waits.  Programs avoid one thing: a second
- * UID without a mapping in a user namespace, for which see unmapped.c.
+ * on when something is freed, for which the conductor waits.  Nor is what /proc says to whoever has
+ * just come back, who does not possess there what lives on; nor what request_key() answers them, if
+ * @us is refused afterwards.  Programs avoid one thing: a second UID without a mapping in a user
+ * namespace, for which see unmapped.c.
  *
  * Usage: differential print FIRST LAST OPS		programs as text, to be kept and replayed
  *	  differential play DIR FIRST LAST OPS		play them, leave transcripts in DIR
@@ -91,6 +99,28 @@ static void play_one(const char *dir, const char *name, const struct program *pr
 	write_file(path, text);
 }
 
+static void print_count(const char *by, unsigned int times)
+{
+	fprintf(stderr, "come back by %s (cannot fail):", by);
+	if (times)
+		fprintf(stderr, " ok %u", times);
+	fprintf(stderr, "\n");
+}
+
+static void print_returns(void)
+{
+	const char *const *names;
+	int nr;
+
+	names = names_of('F', &nr);
+	for (int i = 0; i < nr; i++)
+		print_count(names[i], returns[i][0] + returns[i][1]);
+	fprintf(stderr, "back to what lived on:");
+	for (int i = 0; i < nr; i++)
+		fprintf(stderr, " %s %u", names[i], returns[i][1]);
+	fprintf(stderr, "\n");
+}
+
 static void print_coverage(void)
 {
 	fprintf(stderr, "programs %lu\noperations %lu\nskipped %lu\n", nr_programs, nr_played,
@@ -108,6 +138,7 @@ static void print_coverage(void)
 					by_special[kind][i][0], by_special[kind][i][1]);
 		fprintf(stderr, "\n");
 	}
+	print_returns();
 }
 
 static void prepare(void)

@@ -55,7 +55,7 @@ enum {
 	OP_SPAWN, OP_FORK, OP_THREAD, OP_EXEC, OP_EXIT,
 	OP_SETUID, OP_SETREUID, OP_SETRESUID, OP_SETFSUID, OP_SETGID,
 	OP_UNSHARE, OP_MAP, OP_SETNS, OP_OPEN, OP_CLOSE,
-	OP_CLOCK, OP_COLLECT, OP_QUOTA, OP_PROC,
+	OP_CLOCK, OP_COLLECT, OP_QUOTA, OP_COME_BACK, OP_PROC,
 	OP_GET_ID, OP_ADD, OP_REQUEST, OP_UPCALL, OP_READ, OP_DESCRIBE, OP_UPDATE, OP_REVOKE,
 	OP_SETPERM, OP_CHOWN, OP_LINK, OP_UNLINK, OP_MOVE, OP_SEARCH, OP_CLEAR, OP_INVALIDATE,
 	OP_TIMEOUT, OP_NEGATE, OP_INSTANTIATE, OP_REJECT, OP_ASSUME, OP_REQKEY, OP_JOIN,
@@ -77,7 +77,7 @@ enum {
  *	a	an actor
  *	f	a file
  *	n	a number, 0 or 1
- *	t d e p m c T D s r o q	one of a table, see names_of()
+ *	t d e p m c T D s r o q F	one of a table, see names_of()
  */
 struct op_kind {
 	const char *name;
@@ -123,6 +123,9 @@ int upcall(char **argv);
 /* Namespaces: what conductor or actor make of a new one. */
 enum { MAP_TO_ROOT, MAP_WHOLE, MAP_RANGE, MAP_NONE, MAP_SELF };
 
+/* What whoever comes to where its UID was before asks for first; then it asks for @us. */
+enum { FIRST_US, FIRST_U, FIRST_REQUEST, FIRST_PROC, FIRSTS };
+
 struct actor {
 	bool alive;
 	pid_t pid, tid;
@@ -151,6 +154,11 @@ extern struct run {
 	} file[FILES];
 	bool pinned[UIDS + 1];
 	int deaths[UIDS + 1];
+	struct {
+		long ms;	/* the time of the last death */
+		bool is_back;
+	} life[UIDS + 1];
+	int first;	/* what whoever comes back asks for first */
 	int names[MAX_NAMES];
 	int nr_names;
 	int quota_until;
@@ -170,6 +178,9 @@ extern bool present, lies;
 
 /* How often an operation was answered by what, and of which special keyring. */
 extern unsigned int answers[NR_KINDS][134], by_special[NR_KINDS][16][2];
+
+/* How often somebody came back, by what was asked for first: to nothing, and to what lived on. */
+extern unsigned int returns[FIRSTS][2];
 
 /* Returns the transcript; stops where it is not as expected. */
 const char *play(const struct program *program, const char *expected);

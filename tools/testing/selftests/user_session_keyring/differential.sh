@@ -103,7 +103,7 @@ lies() {
 # What no operation was answered shows nothing of it.
 covered() {
 	awk '
-		NR > 3 {
+		NR > 3 && !/^back to what lived on: / {
 			split($0, side, ": ")
 			if (side[2] !~ /^ok /)
 				print side[1] " never succeeded"
@@ -111,6 +111,17 @@ covered() {
 				print side[1] " never failed"
 		}
 	' "$1"
+}
+
+# lived_on WAY: how often a kept program has somebody come back to it.
+lived_on() {
+	awk -v way="$1" '
+		/^back to what lived on: / {
+			for (i = 6; i < NF; i += 2)
+				if ($i == way)
+					print $(i + 1)
+		}
+	' "$WORK/error"
 }
 
 kept_diverge() {
@@ -165,6 +176,10 @@ load
 [ -z "$(kept)" ] || ./differential compare "$WORK/kept" differential.d/* \
 	>"$WORK/kept.diverged" 2>"$WORK/error"
 [ $? -le 1 ] || complain "kept programs cannot be played again: $(cat "$WORK/error")"
+# In random programs few come back to what has lived on.
+for way in @us request_key proc; do
+	met "survivors that were come back to by $way" "$(lived_on "$way")"
+done
 for name in $(kept); do
 	! kept_diverge "$name" || show_divergence "$WORK/kept/$name"
 	no_complaints && ! kept_diverge "$name"

@@ -9,8 +9,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "differential.h"
+
+#define RECORDS		"/sys/kernel/debug/user_session_keyring/records"
+#define SETTLES_MS	1000	/* from a death until it is certain what lives on */
+
+unsigned int returns[FIRSTS][2];
 
 int conductor_socket[ACTORS];
 void receive(int actor, struct reply *reply)
@@ -78,6 +84,14 @@ void pins(bool *pinned)
 	pinned[ROOT] = true;
 }
 
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void end_pair(int uid)
 {
 	bool left = false;
@@ -94,6 +108,8 @@ static void end_pair(int uid)
 		pause_for(i < 50 ? 2 : 50);
 	}
 	quiesce();
+	run.life[uid].ms = now_ms();
+	run.life[uid].is_back = false;
 	tell(" U%d %s\n", uid, left ? "should be gone, and is not" : "is gone");
 }
 
@@ -109,15 +125,60 @@ void update_pins(void)
 	memcpy(run.pinned, pinned, sizeof(pinned));
 }
 
+static bool is_survivor(int uid)
+{
+	FILE *file = fopen(RECORDS, "re");
+	char line[256], state[16];
+	bool found = false;
+	unsigned int kuid;
+
+	if (!file)
+		die(RECORDS);
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%u %*u %*d %*d %15s", &kuid, state) == 2 &&
+			kuid == kuid_of(uid) && !strcmp(state, "survivor");
+	fclose(file);
+	return found;
+}
+
+/* Whoever must not sleep is told nothing of what lives on until that is certain. */
+static void await_certainty(int uid)
+{
+	long left = run.life[uid].ms + SETTLES_MS - now_ms();
+
+	if (present && left > 0 && is_survivor(uid))
+		pause_for(left);
+}
+
+static void tell_asked(int actor, const char *what, long ret)
+{
+	if (ret > 0)
+		tell(" a%d asks for %s -> K%d\n", actor, what, give_name(ret));
+	else
+		tell(" a%d asks for %s -> %s\n", actor, what, strerrorname_np(-ret));
+}
+
 void arrive(int actor)
 {
-	if (!run.deaths[run.actor[actor].uid])
+	int uid = run.actor[actor].uid;
+	long arg[MAX_ARGS] = { run.first };
+	long first;
+
+	if (!run.deaths[uid])
 		return;
-	ask(actor, OP_ARRIVE, NULL);
-	if (reply.ret > 0)
-		tell(" a%d asks for @us -> K%d\n", actor, give_name(reply.ret));
-	else
-		tell(" a%d asks for @us -> %s\n", actor, strerrorname_np(-reply.ret));
+	if (run.first == FIRST_REQUEST || run.first == FIRST_PROC)
+		await_certainty(uid);
+	ask(actor, OP_ARRIVE, arg);
+	if (!run.life[uid].is_back)
+		returns[run.first][reply.ret > 0 && name_of(reply.ret)]++;
+	run.life[uid].is_back = true;
+	first = atol(reply.text);
+	if (run.first == FIRST_U)
+		tell_asked(actor, "@u", first);
+	/* Without @u there is no @us to a look-up; but request_key() does not look for @u. */
+	else if (run.first == FIRST_REQUEST && reply.ret > 0)
+		tell_asked(actor, "a key", first);
+	tell_asked(actor, "@us", reply.ret);
 }
 
 static void change_uids(uid_t uid, bool privileged)

@@ -65,6 +65,7 @@ static const char *const sessions[] = { "-", "one", "two", "_uid_ses", "_uid", "
 static const char *const restrictions[] = { "all", "asymmetric", "user" };
 static const char *const maps[] = { "to-root", "whole", "range", "none", "self" };
 static const char *const quotas[] = { "restored", "keys", "bytes", "root" };
+static const char *const firsts[] = { "@us", "@u", "request_key", "proc" };
 
 const char *const *names_of(char letter, int *nr)
 {
@@ -85,6 +86,7 @@ const char *const *names_of(char letter, int *nr)
 		{ 'r', restrictions, ARRAY_SIZE(restrictions) },
 		{ 'o', maps, ARRAY_SIZE(maps) },
 		{ 'q', quotas, ARRAY_SIZE(quotas) },
+		{ 'F', firsts, ARRAY_SIZE(firsts) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
@@ -406,16 +408,22 @@ static long do_proc(const long *arg, struct reply *reply)
 
 /*
  * Comes to where the UID was before, at the login as it were.  Without the module, what lives on of
- * the keyrings is made to be found; by what uses the UID's credentials, as a look-up does.
+ * the keyrings is made to be found; by what uses the UID's credentials, as a look-up does.  The
+ * text is what was answered first.
  */
 static long do_arrive(const long *arg, struct reply *reply)
 {
-	long ret;
+	long first = 0, ret;
 
-	(void)arg;
-	(void)reply;
 	if (oracle_fd >= 0 && write(oracle_fd, "revive", 6) != 6)
 		return -errno;
+	if (arg[0] == FIRST_U)
+		first = get_keyring_id(USER, 0);
+	else if (arg[0] == FIRST_REQUEST)
+		first = request_key("user", "a", NULL, 0);
+	else if (arg[0] == FIRST_PROC)
+		do_proc(arg, reply);
+	snprintf(reply->text, MAX_TEXT, "%ld", first);
 	ret = get_keyring_id(USER_SESSION, 0);
 	if (oracle_fd >= 0 && ret > 0 && write(oracle_fd, "settle", 6) != 6)
 		return -errno;
@@ -442,6 +450,7 @@ const struct op_kind kinds[] = {
 	[OP_CLOCK] = { "clock", "", 1, CONDUCTED | CANNOT_FAIL },
 	[OP_COLLECT] = { "collect", "", 1, CONDUCTED | CANNOT_FAIL },
 	[OP_QUOTA] = { "quota", "q", 1, CONDUCTED | CANNOT_FAIL },
+	[OP_COME_BACK] = { "come_back_by", "F", 0, CONDUCTED | LOOKS | CANNOT_FAIL },
 	[OP_PROC] = { "proc", "", 2, LOOKS | CANNOT_FAIL, do_proc },
 	[OP_GET_ID] = { "get_keyring_id", "knR", 14, 0, do_get_id },
 	[OP_ADD] = { "add_key", "tdpkR", 20, 0, do_add },

@@ -272,6 +272,9 @@ static long perform(const struct op *op, const long *arg)
 		return collect();
 	case OP_QUOTA:
 		return set_quota(arg, run.played);
+	case OP_COME_BACK:
+		run.first = arg[0];
+		return 0;
 	}
 	ask(i, op->kind, arg);
 	if (lies && reply.ret == -EKEYREVOKED)

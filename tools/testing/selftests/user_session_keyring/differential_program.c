@@ -220,9 +220,10 @@ void generate(struct program *program, unsigned long seed, int nr)
 	linked_key = 1;
 	linked_ring = USER_SESSION;
 	program->seed = seed;
-	program->nr = nr;
+	program->nr = 1 + nr;
+	program->op[0] = (struct op){ 1, .kind = OP_COME_BACK, .arg = { seed % FIRSTS } };
 	state = seed;
-	for (int i = 0; i < nr; i++)
+	for (int i = 1; i <= nr; i++)
 		generate_op(&program->op[i], i + 1);
 }
 

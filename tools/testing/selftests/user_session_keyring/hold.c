@@ -8,7 +8,10 @@
  *        hold namespaces COUNT UID	namespaces in which that UID has a pair
  *        hold survivors COUNT FIRST	pairs of UIDs that are gone, linked from elsewhere
  *        hold returning COUNT FIRST	UIDs that are gone and back all the time, each with a
- *					keyring that is linked from elsewhere
+ *					keyring that is linked from elsewhere; after SIGUSR1 the
+ *					module is disabled while half of them are in a look-up,
+ *					and it prints how many of these slept, and how many
+ *					milliseconds that took
  *        hold looking COUNT UID	processes of another UID that look at the priority of
  *					that one all the time, which has its record looked up
  *
@@ -21,12 +24,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "keys.h"
 
+#define ENABLED	"/sys/kernel/livepatch/user_session_keyring/enabled"
 #define OTHER	5900	/* whose session keyring links what survives */
 
 static void die(const char *what)
@@ -134,13 +140,38 @@ static void have_session(void)
 		die("a session keyring");
 }
 
+/* The look-ups of those that come back. */
+static struct {
+	int inside;		/* how many there are now */
+	int is_disabled;
+	int caught;		/* how many slept from before that until after it */
+} *look_ups;
+
+/* Who is preempted does not give way by itself, as who sleeps does. */
+static long look_up(void)
+{
+	int was_disabled = __atomic_load_n(&look_ups->is_disabled, __ATOMIC_SEQ_CST);
+	struct rusage before, after;
+	long us;
+
+	getrusage(RUSAGE_SELF, &before);
+	__atomic_add_fetch(&look_ups->inside, 1, __ATOMIC_SEQ_CST);
+	us = get_keyring_id(USER_SESSION, 0);
+	__atomic_sub_fetch(&look_ups->inside, 1, __ATOMIC_SEQ_CST);
+	getrusage(RUSAGE_SELF, &after);
+	if (!was_disabled && __atomic_load_n(&look_ups->is_disabled, __ATOMIC_SEQ_CST) &&
+	    after.ru_nvcsw > before.ru_nvcsw + 1)
+		__atomic_add_fetch(&look_ups->caught, 1, __ATOMIC_SEQ_CST);
+	return us;
+}
+
 static int live_and_link(uid_t uid)
 {
 	pid_t pid = fork();
 
 	if (!pid) {
 		become(uid);
-		_exit(get_keyring_id(USER_SESSION, 0) < 0 ||
+		_exit(look_up() < 0 ||
 		      keyctl(KEYCTL_LINK, USER_SESSION, SESSION, 0, 0));
 	}
 	return !wait_for(pid);
@@ -157,6 +188,38 @@ static int return_for_ever(uid_t uid)
 		die("a UID that comes back");
 	}
 	return 1;
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void disable_when_told(int count)
+{
+	sigset_t signals;
+	int fd, number;
+	long begun;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigwait(&signals, &number);
+	while (__atomic_load_n(&look_ups->inside, __ATOMIC_SEQ_CST) < count / 2)
+		usleep(1000);
+	fd = open(ENABLED, O_WRONLY);
+	begun = now_ms();
+	__atomic_store_n(&look_ups->is_disabled, 1, __ATOMIC_SEQ_CST);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		die(ENABLED);
+	close(fd);
+	/* All are out of the module when the transition has ended. */
+	while (!access(ENABLED, F_OK))
+		usleep(1000);
+	printf("%d %ld\n", look_ups->caught, now_ms() - begun);
+	fflush(stdout);
 }
 
 static int look_for_ever(uid_t uid)
@@ -176,6 +239,7 @@ int main(int argc, char **argv)
 	const struct rlimit files = { 4096, 4096 };
 	int count, held = 0, more = 1;
 	const char *what;
+	sigset_t signals;
 	uid_t first;
 
 	if (argc != 4) {
@@ -186,6 +250,13 @@ int main(int argc, char **argv)
 	count = atoi(argv[2]);
 	first = strtoul(argv[3], NULL, 10);
 	setrlimit(RLIMIT_NOFILE, &files);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	look_ups = mmap(NULL, sizeof(*look_ups), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (look_ups == MAP_FAILED)
+		die("mmap");
 	if (!strcmp(what, "namespaces"))
 		pin(first);
 	if (!strcmp(what, "survivors") || !strcmp(what, "returning"))
@@ -208,6 +279,8 @@ int main(int argc, char **argv)
 	}
 	printf("%d\n", held);
 	fflush(stdout);
+	if (!strcmp(what, "returning"))
+		disable_when_told(count);
 	for (;;)
 		pause();
 }

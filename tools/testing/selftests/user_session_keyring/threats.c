@@ -16,60 +16,128 @@
 #include "observe.h"
 #include "scenarios.h"
 
-/* The key that the victim has in the pair, which only the possessor may touch. */
+#define INNER	(shared->key[3])	/* what is in @u, as the secret is in @us */
+
+/* The keys that the victim has in the pair, which only the possessor may touch. */
 static void be_a_victim(void)
 {
 	leave_secret();
-	expect(!set_perm(SECRET, POS_ALL), "the key should be private");
+	INNER = add_user_key("secret", USER);
+	expect(INNER > 0, "there should be a key in @u");
+	expect(!set_perm(SECRET, POS_ALL) && !set_perm(INNER, POS_ALL),
+	       "the keys should be private");
 }
 
-static const struct attack {
-	const char *what;
-	int op;
-	long a, b, c;
-	bool to_own;		/* the second argument is a keyring of the attacker's */
-	bool from_own;		/* the first is, and the second is the target */
-} attacks[] = {
-	{ "describe", KEYCTL_DESCRIBE },
-	{ "read", KEYCTL_READ },
-	{ "search", KEYCTL_SEARCH, (long)"user", (long)"secret", 0 },
-	{ "link", KEYCTL_LINK, .to_own = true },
-	{ "move", KEYCTL_MOVE, USER_SESSION, USER_SESSION, 0 },
-	{ "link to", KEYCTL_LINK, .from_own = true },
-	{ "unlink", KEYCTL_UNLINK, .to_own = true },
-	{ "update", KEYCTL_UPDATE, (long)"mine", 4 },
-	{ "clear", KEYCTL_CLEAR },
-	{ "revoke", KEYCTL_REVOKE },
-	{ "invalidate", KEYCTL_INVALIDATE },
-	{ "set a timeout", KEYCTL_SET_TIMEOUT, 1 },
-	{ "setperm", KEYCTL_SETPERM, 0x3f3f3f3f },
-	{ "chown", KEYCTL_CHOWN, 0, 0 },
-	{ "restrict", KEYCTL_RESTRICT_KEYRING },
-	{ "security", KEYCTL_GET_SECURITY },
-	{ "instantiate", KEYCTL_INSTANTIATE, (long)"mine", 4, 0 },
-	{ "assume authority", KEYCTL_ASSUME_AUTHORITY },
+#define RING	0x1
+#define KEY	0x2
+
+#define ADD_KEY	-1	/* not an operation of keyctl() */
+
+/* Arguments that depend on who attacks what, of values that nothing else has. */
+enum {
+	TARGET = -1000,
+	INSIDE,		/* what the victim has in the target */
+	MINE,		/* a key in the attacker's process keyring */
+	GROUP,		/* the attacker's */
 };
 
-static void attack(const char *name, int target)
-{
-	long a, id, ret;
+/* Each does something if it is allowed: see on_ones_own(). */
+static const struct attack {
+	const char *what;
+	int on;		/* what kind of target it can succeed on */
+	int op;
+	long arg[4];
+	int refusal;	/* EACCES if it is 0 */
+} attacks[] = {
+	{ "describe", RING | KEY, KEYCTL_DESCRIBE, { TARGET } },
+	{ "read", RING | KEY, KEYCTL_READ, { TARGET } },
+	{ "security", RING | KEY, KEYCTL_GET_SECURITY, { TARGET }, ENOKEY },
+	{ "search", RING, KEYCTL_SEARCH, { TARGET, (long)"user", (long)"secret" } },
+	{ "link", RING | KEY, KEYCTL_LINK, { TARGET, PROCESS } },
+	{ "link to", RING, KEYCTL_LINK, { MINE, TARGET } },
+	{ "move to", RING, KEYCTL_MOVE, { MINE, PROCESS, TARGET } },
+	{ "add to", RING, ADD_KEY, { TARGET } },
+	{ "move from", RING, KEYCTL_MOVE, { INSIDE, TARGET, PROCESS } },
+	{ "unlink from", RING, KEYCTL_UNLINK, { INSIDE, TARGET } },
+	{ "update", KEY, KEYCTL_UPDATE, { TARGET, (long)"mine", 4 } },
+	{ "clear", RING, KEYCTL_CLEAR, { TARGET } },
+	{ "revoke", RING | KEY, KEYCTL_REVOKE, { TARGET } },
+	{ "invalidate", RING | KEY, KEYCTL_INVALIDATE, { TARGET } },
+	{ "set a timeout", RING | KEY, KEYCTL_SET_TIMEOUT, { TARGET, 1000 } },
+	{ "setperm", RING | KEY, KEYCTL_SETPERM, { TARGET, 0x3f3f3f3f } },
+	{ "chown", RING | KEY, KEYCTL_CHOWN, { TARGET, -1, GROUP } },
+	{ "restrict", RING, KEYCTL_RESTRICT_KEYRING, { TARGET } },
+};
 
-	for (const struct attack *it = attacks; it < attacks + ARRAY_SIZE(attacks); it++) {
-		id = it->from_own ? SECRET : target;
-		a = it->from_own ? target : it->to_own ? PROCESS : it->a;
-		ret = answer(keyctl(it->op, id, a, it->b, it->c), "%s %s", it->what, name);
-		expect(ret < 0, "to %s another's should be refused", it->what);
+static long resolve(long arg, int target)
+{
+	switch (arg) {
+	case TARGET:
+		return target;
+	case INSIDE:
+		return target == U ? INNER : SECRET;
+	case MINE:
+		return add_user_key("mine", PROCESS);
+	case GROUP:
+		return getgid();
 	}
+	return arg;
+}
+
+/* 0 stands for serials and lengths. */
+static long perform(const struct attack *it, int target)
+{
+	long arg[4], ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(arg); i++)
+		arg[i] = resolve(it->arg[i], target);
+	ret = it->op == ADD_KEY ? add_user_key("mine", arg[0]) :
+				  keyctl(it->op, arg[0], arg[1], arg[2], arg[3]);
+	return ret < 0 ? ret : 0;
+}
+
+/* The key first: it is possessed by the keyrings. */
+static void perform_all(const struct attack *it, bool is_refused)
+{
+	const long expected = !is_refused ? 0 : it->refusal ? -it->refusal : -EACCES;
+	const struct {
+		const char *name;
+		int id, kind;
+	} targets[] = {
+		{ "the key", SECRET, KEY }, { "@u", U, RING }, { "@us", US, RING },
+	};
+	long ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		if (!(it->on & targets[i].kind))
+			continue;
+		ret = answer(perform(it, targets[i].id), "%s %s", it->what, targets[i].name);
+		expect(ret == expected, "%s %s should be %s", it->what, targets[i].name,
+		       is_refused ? "refused" : "done");
+	}
+}
+
+static const struct attack *tried;
+
+static void try_own(void)
+{
+	be_a_victim();
+	perform_all(tried, false);
+}
+
+/* That another is refused shows something if who owns and possesses it is not. */
+static void on_ones_own(void)
+{
+	for (tried = attacks; tried < attacks + ARRAY_SIZE(attacks); tried++)
+		as_uid(fresh_uid(), try_own);
 }
 
 static void attack_all(void)
 {
 	char name[64];
 
-	get_keyring_id(PROCESS, 1);
-	attack("@us", US);
-	attack("@u", U);
-	attack("the key", SECRET);
+	for (const struct attack *it = attacks; it < attacks + ARRAY_SIZE(attacks); it++)
+		perform_all(it, true);
 	answer_key(request_key("user", "secret", NULL, 0), "request the key");
 	expect(request_key("user", "secret", NULL, 0) == -ENOKEY, "it should not be found");
 	snprintf(name, sizeof(name), "_uid_ses.%u", shared->uid[0]);
@@ -84,6 +152,7 @@ static void check_victim(void)
 {
 	expect_secret();
 	list_keyring("@us of the victim", USER_SESSION);
+	list_keyring("@u of the victim", USER);
 }
 
 static void by_another_uid(void)
@@ -259,6 +328,7 @@ static void by_exhaustion(void)
 }
 
 const struct scenario threat_scenarios[] = {
+	{ "threat: what is tried on a pair is done if it is one's own", on_ones_own },
 	{ "threat: another UID reaches nothing of a pair", by_another_uid },
 	{ "threat: root of a namespace reaches nothing outside", by_root_of_a_namespace },
 	{ "threat: root of its namespace reaches nothing of a UID in it",
