@@ -15,7 +15,8 @@ count_objects() {
 }
 
 # Objects of each cache, without those that are free. Stacks of processes that
-# have exited are kept for the next ones, and what is mapped there with them.
+# have exited are kept for the next ones, and what is mapped there with them; and
+# DEBUG_OBJECTS keeps what it has told objects by.
 objects() {
 	# What can be had again. What was used of late is spared the first time.
 	for _ in 1 2 3; do
@@ -23,7 +24,7 @@ objects() {
 	done
 	for cache in /sys/kernel/slab/*; do
 		case $cache in
-		*/vmap_area) continue ;;
+		*/vmap_area | */debug_objects_cache) continue ;;
 		esac
 		echo 1 >"$cache/shrink" 2>/dev/null
 		echo "${cache##*/} $(cut -d ' ' -f 1 "$cache/objects")"
