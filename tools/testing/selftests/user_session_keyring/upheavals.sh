@@ -16,7 +16,7 @@ cd "$(dirname "$0")" || exit
 . ./slabs.sh
 
 if holds size full; then
-	TIMES=25
+	TIMES=8
 else
 	TIMES=2
 fi
