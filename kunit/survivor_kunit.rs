@@ -71,7 +71,9 @@ fn survivor(uid: u32, user: Option<Serial>) -> Survivor {
 }
 
 fn insert(survivors: &mut Survivors, ns: Id, survivor: Survivor) -> Result {
-    survivors.insert(ns, survivor, Reservation::new(GFP_KERNEL)?);
+    if survivors.insert(ns, survivor, Reservation::new(GFP_KERNEL)?) {
+        survivors.prune();
+    }
     Ok(())
 }
 
@@ -563,7 +565,7 @@ mod tests {
             .ok_or(ENOENT)?;
         assert_eq!((uid(&taken), taken.user), (2, Some(2)));
         assert_eq!(survivors.count(), 2);
-        survivors.insert(one.id(), taken, memory);
+        assert!(!survivors.insert(one.id(), taken, memory));
         assert_eq!(survivors.count(), 3);
 
         // One takes the place of another.

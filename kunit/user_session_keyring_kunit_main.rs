@@ -47,6 +47,7 @@ mod owner_kunit;
 mod record_kunit;
 mod resolver_kunit;
 mod rhashtable_kunit;
+mod siphash_kunit;
 mod stats_kunit;
 mod survivor_kunit;
 mod user_kunit;

@@ -138,7 +138,7 @@ impl Inventory {
         let mut lines = KVVec::new();
         let mut survivors = state.survivors.lock();
 
-        survivors.prune();
+        state.prune_survivors(&mut survivors);
         survivors.for_each(|ns, survivor| {
             // What is left out for lack of memory is there the next time.
             let _ = lines.push(

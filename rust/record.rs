@@ -79,6 +79,7 @@ use crate::{
             RhashTable,
             TableKey, //
         },
+        siphash::SipHasher,
         user::{
             FreeUid,
             User, //
@@ -106,6 +107,7 @@ use crate::{
     stats::Event,
     survivor::{
         self,
+        Patience,
         Reservation,
         Survivor,
         Survivors, //
@@ -145,11 +147,6 @@ fn raw(uid: Kuid) -> u32 {
 #[inline]
 fn owner_key(address: usize) -> TableKey {
     [address as u64, 0]
-}
-
-/// What a survivor is found by.
-fn survivor_key(uid: Kuid, ns: Id) -> TableKey {
-    [raw(uid).into(), ns.as_u64()]
 }
 
 /// The owners that have something in a user namespace, so that they can be found when it is freed.
@@ -255,6 +252,7 @@ pub(crate) struct State {
     /// may have been freed. Changed with the lock held.
     #[pin]
     survivors_by_uid: RhashTable<(Id, Survivor)>,
+    hasher: SipHasher,
     #[pin]
     collect: Work<State, COLLECT>,
     #[pin]
@@ -304,7 +302,7 @@ impl WorkItem<SWEEP> for State {
     fn run(this: Arc<Self>) {
         this.look_through();
         this.for_each_owner(|owner| owner.forget_vacant());
-        this.prune_survivors();
+        this.prune_survivors(&mut this.survivors.lock());
         if !this.namespaces.are_watched() {
             // If there is no memory, it is tried again.
             let _ = this.hand_back_late();
@@ -336,6 +334,7 @@ impl State {
                 namespaces <- Namespaces::new(watch),
                 survivors <- new_mutex!(Survivors::new(), "State::survivors"),
                 survivors_by_uid <- RhashTable::new(),
+                hasher: SipHasher::new(),
                 collect <- new_work!("State::collect"),
                 sweep <- new_work!("State::sweep"),
                 timer <- HrTimer::new(),
@@ -475,7 +474,7 @@ impl State {
     /// The semaphore makes sure that [`Self::hand_back`] has yet to come, or the kernel's own code.
     fn put_back(&self, keyrings: &KeyringsGuard<'_>, mut survivor: Survivor, memory: Reservation) {
         if !(self.in_charge)() && !survivor.is_registered {
-            survivor.register(keyrings);
+            survivor.register(keyrings, &mut Patience::new());
             survivor.is_registered = true;
         }
         self.remember(keyrings.ns().id(), survivor, memory);
@@ -488,25 +487,35 @@ impl State {
         let uid = survivor.uid;
         let mut survivors = self.survivors.lock();
 
-        survivors.insert(ns, survivor, memory);
+        if survivors.insert(ns, survivor, memory) {
+            self.prune_survivors(&mut survivors);
+        }
         if let Some(all) = survivors.get(ns, uid) {
             // Without memory, who may not sleep does not find it until somebody else has.
             let _ = self
                 .survivors_by_uid
-                .store(survivor_key(uid, ns), (ns, all));
+                .store(self.survivor_key(uid, ns), (ns, all));
         }
+    }
+
+    /// What a survivor is found by, for those who may not sleep.
+    ///
+    /// Whoever has a range of UIDs chooses which of them die: they must not all share a bucket.
+    fn survivor_key(&self, uid: Kuid, ns: Id) -> TableKey {
+        let uid = u64::from(raw(uid));
+        let ns = ns.as_u64();
+
+        [self.hasher.hash(uid, ns) << 32 | uid, ns]
     }
 
     /// Forgets a survivor, because the UID has its keyrings again.
     fn forget_survivor(&self, survivors: &mut Survivors, ns: Id, uid: Kuid) {
         survivors.take(ns, uid);
-        self.survivors_by_uid.remove(&survivor_key(uid, ns));
+        self.survivors_by_uid.remove(&self.survivor_key(uid, ns));
     }
 
     /// Forgets the survivors that are no more.
-    fn prune_survivors(&self) {
-        let mut survivors = self.survivors.lock();
-
+    pub(crate) fn prune_survivors(&self, survivors: &mut Survivors) {
         survivors.prune();
         self.survivors_by_uid
             .retain(|(ns, survivor)| survivors.get(*ns, survivor.uid).is_some());
@@ -516,10 +525,12 @@ impl State {
     ///
     /// At any time they are remembered or registered, for whoever has the semaphore.
     fn hand_back(&self) {
+        let mut patience = Patience::new();
+
         self.for_each_survivor(|ns, uid| {
             self.settle_survivor(ns, uid);
             if let Some(ns) = self.namespaces.upgrade(ns) {
-                self.register_survivor(&ns.lock_keyrings(), uid);
+                self.register_survivor(&ns.lock_keyrings(), uid, &mut patience);
             }
         });
     }
@@ -528,11 +539,13 @@ impl State {
     ///
     /// Namespaces are not watched any more, so it is done for those that there are tasks in.
     fn hand_back_late(&self) -> Result {
+        let mut patience = Patience::new();
+
         for_each_namespace(|ns| {
             self.for_each_survivor(|id, uid| {
                 if id == ns.id() {
                     self.settle_survivor(id, uid);
-                    self.register_survivor(&ns.lock_keyrings(), uid);
+                    self.register_survivor(&ns.lock_keyrings(), uid, &mut patience);
                 }
             });
             Ok(())
@@ -551,10 +564,14 @@ impl State {
         }
     }
 
-    fn register_survivor(&self, keyrings: &KeyringsGuard<'_>, uid: Kuid) {
-        if let Some(survivor) = self.survivors.lock().get_mut(keyrings.ns().id(), uid) {
-            if !survivor.is_registered {
-                survivor.register(keyrings);
+    fn register_survivor(&self, keyrings: &KeyringsGuard<'_>, uid: Kuid, patience: &mut Patience) {
+        let ns = keyrings.ns().id();
+        let known = self.survivors.lock().get(ns, uid);
+
+        // Nobody else changes it with the semaphore held; other UIDs do not have to wait.
+        if let Some(survivor) = known.filter(|it| !it.is_registered) {
+            survivor.register(keyrings, patience);
+            if let Some(survivor) = self.survivors.lock().get_mut(ns, uid) {
                 survivor.is_registered = true;
             }
         }
@@ -691,7 +708,7 @@ impl Records {
         rcu: &rcu::Guard,
     ) -> Option<ARef<Keyring>> {
         let state = &self.state.0;
-        let key = survivor_key(user.uid(), ns.id());
+        let key = state.survivor_key(user.uid(), ns.id());
         let (_, survivor) = state.survivors_by_uid.get(&key, rcu)?;
 
         if Key::may_be_locked() || !survivor.has_settled(state.now()) {
@@ -883,7 +900,7 @@ impl Records {
     pub(crate) fn survivors(&self) -> usize {
         let mut survivors = self.state.0.survivors.lock();
 
-        survivors.prune();
+        self.state.0.prune_survivors(&mut survivors);
         survivors.count()
     }
 }

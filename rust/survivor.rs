@@ -56,10 +56,30 @@ use crate::{
 /// the user session keyring, looks as if it was pinned until then.
 const SETTLING: Delta = Delta::from_secs(1);
 
-/// How often memory is asked for, to hand back a keyring that would be lost without, and the time
-/// in between. It makes five seconds.
-const TRIES: u32 = 100;
-const PAUSE: Delta = Delta::from_millis(50);
+/// How long memory is waited for, to hand back keyrings that would be lost without.
+pub(crate) struct Patience {
+    pauses: u32,
+}
+
+impl Patience {
+    const PAUSE: Delta = Delta::from_millis(50);
+
+    /// Five seconds, for all keyrings that it is lent to.
+    pub(crate) fn new() -> Self {
+        Self { pauses: 100 }
+    }
+
+    /// Sleeps, and returns whether it did. Otherwise patience is exhausted.
+    fn wait(&mut self) -> bool {
+        let is_left = self.pauses > 0;
+
+        if is_left {
+            self.pauses -= 1;
+            fsleep(Self::PAUSE);
+        }
+        is_left
+    }
+}
 
 /// The namespace and the UID.
 pub(crate) type Place = (Id, u32);
@@ -109,12 +129,14 @@ impl Survivor {
     }
 
     /// Links the keyrings to the register of the namespace, unless there are others.
-    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>) {
+    ///
+    /// Sleeps, for as long as there is patience if memory runs out.
+    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>, patience: &mut Patience) {
         self.for_each(keyrings, |register, keyring, found| {
             if found.err() != Some(EAGAIN) {
                 return;
             }
-            if let Err(e) = link_patiently(register, keyring) {
+            if let Err(e) = link_patiently(register, keyring, patience) {
                 pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
             }
         });
@@ -134,7 +156,7 @@ impl Survivor {
     fn for_each(
         &self,
         keyrings: &KeyringsGuard<'_>,
-        f: impl Fn(&Keyring, &Keyring, Result<ARef<Keyring>>),
+        mut f: impl FnMut(&Keyring, &Keyring, Result<ARef<Keyring>>),
     ) {
         let ns = keyrings.ns();
         let number = ns.uid(self.uid).unwrap_or(UNMAPPED);
@@ -165,14 +187,13 @@ impl Survivor {
 /// Links a keyring to the register, and waits for memory if need be.
 ///
 /// Sleeps.
-fn link_patiently(register: &Keyring, keyring: &Keyring) -> Result {
-    for _ in 1..TRIES {
+fn link_patiently(register: &Keyring, keyring: &Keyring, patience: &mut Patience) -> Result {
+    loop {
         match register.link(keyring) {
-            Err(e) if e == ENOMEM => fsleep(PAUSE),
+            Err(e) if e == ENOMEM && patience.wait() => {}
             result => return result,
         }
     }
-    register.link(keyring)
 }
 
 /// Returns a keyring that the kernel made, if `serial` is still that of one of this name.
@@ -204,7 +225,10 @@ impl Survivors {
     }
 
     /// Remembers the keyrings of a UID in a namespace, beside those that are remembered already.
-    pub(crate) fn insert(&mut self, ns: Id, survivor: Survivor, memory: Reservation) {
+    ///
+    /// Returns whether there are so many that those are to be forgotten that are no more.
+    #[must_use]
+    pub(crate) fn insert(&mut self, ns: Id, survivor: Survivor, memory: Reservation) -> bool {
         let place = place(ns, survivor.uid);
 
         if let Some(known) = self.entries.get_mut(&place) {
@@ -213,14 +237,11 @@ impl Survivors {
                 session: survivor.session.or(known.session),
                 ..survivor
             };
-            return;
+            return false;
         }
         self.entries.insert(memory.into_node(place, survivor));
         self.len += 1;
-        if self.len >= self.prune_at {
-            self.prune();
-            self.prune_at = Self::PRUNE_AT.max(self.len * 2);
-        }
+        self.len >= self.prune_at
     }
 
     /// Returns the keyrings of `uid` in a namespace.
@@ -277,6 +298,7 @@ impl Survivors {
     /// Forgets those that are no more.
     pub(crate) fn prune(&mut self) {
         self.retain(|_, survivor| survivor.is_alive());
+        self.prune_at = Self::PRUNE_AT.max(self.len * 2);
     }
 
     /// Forgets those for which `keep` returns `false`.

@@ -5,9 +5,10 @@
 Usage: proof.py FIGURES PAGE FOLDER STAGE...
 
 A stage's results are FOLDER/STAGE/STAGE, as verdict.py reads them; FOLDER/STAGE/seconds is how long
-it took. A test says "# figure: WORDS: NUMBER" of what has to come out the same each time, and
-"# measured: WORDS: NUMBER" of what need not. They are written to FIGURES as a table, and compared
-with the one in PAGE, unless that is "-".
+it took, and FOLDER/STAGE/times what the shell's "times" said of it. A test says
+"# figure: WORDS: NUMBER" of what has to come out the same each time, and "# measured: WORDS: NUMBER"
+of what need not. They are written to FIGURES as a table, and compared with the one in PAGE, unless
+that is "-".
 """
 
 import csv
@@ -44,11 +45,17 @@ def differences(figures, page):
         yield f"{words}: only the page has it"
 
 
+def busy(times):
+    """The minutes for which processors were busy, from what "times" says of children."""
+    return sum(int(minutes) + float(seconds) / 60
+               for minutes, seconds in re.findall(r"(\d+)m([\d.]+)s", times.splitlines()[1]))
+
+
 def main(output, page, folder, *stages):
     results = []
     figures = []
     width = max(len(stage) for stage in stages)
-    print(f"\n{'stage':{width}} {'passed':>8} {'failed':>8} {'skipped':>8} {'minutes':>8}")
+    print(f"\n{'stage':{width}} {'passed':>8} {'failed':>8} {'skipped':>8} {'minutes':>8} {'busy':>8}")
     for stage in stages:
         path = pathlib.Path(folder, stage)
         got = verdict.judge(stage, path / stage)
@@ -56,7 +63,8 @@ def main(output, page, folder, *stages):
         tally = [sum(result.state == state for result in got)
                  for state in ("passed", "failed", "skipped")]
         minutes = float((path / "seconds").read_text()) / 60
-        print(f"{stage:{width}} {tally[0]:8} {tally[1]:8} {tally[2]:8} {minutes:8.1f}")
+        worked = busy((path / "times").read_text())
+        print(f"{stage:{width}} {tally[0]:8} {tally[1]:8} {tally[2]:8} {minutes:8.1f} {worked:8.1f}")
         results += got
     print()
     for _, words, number in figures:

@@ -12,12 +12,16 @@
 # Kinds of tests in tools/kinds, those that take longest first.
 ALL=(
 	takeovers takeovers-2 takeovers-3 takeovers-4 keyutils-limits differential storms upheavals
-	keyutils end-to-end threats kunit memory host
+	end-to-end-kasan storms-kasan keyutils end-to-end leaks storms-kcsan faults-kasan faults
+	kunit-kasan threats kunit detectors-kasan detectors-kcsan memory host
 )
+KERNELS=(stock kunit kasan kcsan)
 # Guests wait for time to pass as much as they work.
 SLOTS=$(($(nproc) * 3 / 2))
 PAGE=Documentation/proof.rst
 
+[[ ${1:-} != --update || -z ${STAGES:-} ]] ||
+	die "--update writes the figures of all stages: run it without STAGES"
 read -ra stages <<< "${STAGES:-${ALL[*]}}"
 for stage in "${stages[@]}"; do
 	[[ " ${ALL[*]} " = *" $stage "* ]] ||
@@ -35,6 +39,7 @@ stop_stages() {
 
 # What the stages are made from. Of the documentation only the table of conformance is tested.
 sources_key() {
+	sync_sources proof
 	(cd "$STATE/build/proof" && find . -type f ! -name '*.md' \
 		\( ! -path './Documentation/*' -o -name conformance.rst \) -print0 |
 		sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-10)
@@ -51,7 +56,12 @@ run_stage() {
 	# A refusal leaves no results.
 	mkdir -p "$dir/$stage"
 	since "$start" > "$dir/seconds"
-	((status != 0)) || touch "$dir/passed"
+	times > "$dir/times"
+	if [[ $(locked proof sources_key) != "$KEY" ]]; then
+		echo "the sources have changed meanwhile: not kept" >> "$dir.log"
+	elif ((status == 0)); then
+		touch "$dir/passed"
+	fi
 	printf '%-30s%8s s   %s\n' "$stage" "$(< "$dir/seconds")" "$(tail -n 1 "$dir.log")"
 }
 
@@ -66,11 +76,12 @@ write_page() {
 need_root
 choose_accelerator
 trap stop_stages EXIT
-locked proof sync_sources proof
-PROOF=$STATE/proof/$RELEASE-$(sources_key)-$ACCEL
+KEY=$(locked proof sources_key)
+PROOF=$STATE/proof/$RELEASE-$KEY-$ACCEL
 mkdir -p "$PROOF"
-need_kernel stock
-need_kernel kunit
+for kernel in "${KERNELS[@]}"; do
+	need_kernel "$kernel"
+done
 
 for stage in "${stages[@]}"; do
 	if [[ -e $PROOF/$stage/passed ]]; then

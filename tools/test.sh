@@ -70,7 +70,8 @@ done
 
 kinds=("$@")
 [[ $# != 0 ]] || kinds=(
-	host kunit end-to-end memory keyutils differential threats storms takeovers upheavals
+	host kunit end-to-end memory keyutils differential threats faults storms takeovers
+	upheavals
 )
 [[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"
 for kind in "${kinds[@]}"; do

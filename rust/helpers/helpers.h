@@ -11,6 +11,7 @@
 #include <linux/ftrace.h>
 #include <linux/key.h>
 #include <linux/rhashtable.h>
+#include <linux/siphash.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
