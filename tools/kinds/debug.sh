@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The tests once more in the kernels that watch. The storms are short there, always.
+# The tests once more in the kernels that watch. Storms and leaks are short there, always.
 
 test_end_to_end_kasan() {
 	test_payload end-to-end-kasan kasan run 1800 1800
@@ -12,7 +12,7 @@ test_storms_kasan() {
 
 # Without slab_debug, allocated objects are referred to for long by the sheaves they came from.
 test_leaks() {
-	test_payload leaks kasan leaks.sh 1500 1500 kmemleak=on slab_debug=F
+	SIZE=short test_payload leaks kasan leaks.sh 1500 1500 kmemleak=on slab_debug=F
 }
 
 test_end_to_end_kcsan() {

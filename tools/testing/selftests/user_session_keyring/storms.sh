@@ -19,9 +19,12 @@ if holds size full; then
 else
 	LOGINS=400 REBIRTHS=150 FLICKERS=1500 NAMESPACES=60 CYCLES=4
 fi
-# Where visits take long, who has many UIDs is never back in time.
 FLICKER_UIDS=6
-[ "$PATIENCE" -eq 1 ] || FLICKER_UIDS=3
+if [ "$PATIENCE" -gt 1 ]; then
+	LOGINS=200
+	# Where visits take long, who has many UIDs is never back in time.
+	FLICKER_UIDS=3
+fi
 
 # The module stays from the first one to the fifth.
 STORMS="logins: logins and logouts of 100 UIDs, two at a time
