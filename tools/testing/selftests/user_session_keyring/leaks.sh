@@ -71,8 +71,8 @@ while [ "$cycle" -lt "$CYCLES" ]; do
 	cycle=$((cycle + 1))
 	load
 	./storms logins "$LOGINS" 20 6000 >/dev/null || complain "logins: status $?"
-	# It takes many until they come back just in time.
-	./storms rebirths 150 7000 >/dev/null || complain "rebirths: status $?"
+	# Whether they come back just in time, the storms look at.
+	./flicker 200 3 7000 stay >/dev/null || complain "flicker: status $?"
 	./storms namespaces "$LOGINS" 8000 >/dev/null || complain "namespaces: status $?"
 	unload
 done
