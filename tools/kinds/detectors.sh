@@ -10,7 +10,7 @@ test_detectors_kasan() {
 }
 
 test_detectors_kcsan() {
-	test_payload detectors-kcsan kcsan detectors.sh 600 600
+	test_payload detectors-kcsan kcsan detectors.sh 600 600 "${KCSAN_DELAYS[@]}"
 	judge_mistakes detectors-kcsan
 }
 
