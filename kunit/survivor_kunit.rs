@@ -602,6 +602,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_chooses_uids_does_not_choose_buckets() -> Result {
+        let (one, two) = (Setup::new(1000)?, Setup::new(1000)?);
+        let key = |setup: &Setup, uid| {
+            let uid = Kuid::from_raw(bindings::kuid_t { val: uid });
+
+            setup.records().state().survivor_key(uid, Id::FIRST)
+        };
+        let mut buckets = [0; 64];
+
+        for n in 0..256 {
+            let uid = n << 24;
+            let [first, _] = key(&one, uid);
+
+            assert_eq!(first as u32, uid);
+            assert!(key(&two, uid) != key(&one, uid));
+            buckets[(first >> 32) as usize % buckets.len()] += 1;
+        }
+        // Four are to be expected, and more than sixteen not in the lifetime of this test.
+        assert!(buckets.iter().all(|n| *n <= 16));
+        Ok(())
+    }
+
+    #[test]
     fn there_are_never_many_that_are_gone() -> Result {
         let ns = TestNamespace::new(1000, 0, 0, u32::MAX)?;
         let mut survivors = Survivors::new();

@@ -143,6 +143,13 @@ fn raw(uid: Kuid) -> u32 {
     uid.into_raw().val
 }
 
+/// Tells of keyrings that the kernel's own code does not find, because they could not be linked.
+fn report_loss(uid: Kuid, registered: Result) {
+    if let Err(e) = registered {
+        pr_warn!("keyrings of UID {} are lost to it: {e:?}\n", raw(uid));
+    }
+}
+
 /// What an owner is found by.
 #[inline]
 fn owner_key(address: usize) -> TableKey {
@@ -220,6 +227,7 @@ impl WorkItem for Namespace {
             owner.end_if_empty(&mut places);
         }
         this.state.survivors.lock().remove_namespace(this.id);
+        this.state.survivors_by_uid.retain(|(ns, _)| *ns != this.id);
     }
 }
 
@@ -474,8 +482,10 @@ impl State {
     /// The semaphore makes sure that [`Self::hand_back`] has yet to come, or the kernel's own code.
     fn put_back(&self, keyrings: &KeyringsGuard<'_>, mut survivor: Survivor, memory: Reservation) {
         if !(self.in_charge)() && !survivor.is_registered {
-            survivor.register(keyrings, &mut Patience::new());
-            survivor.is_registered = true;
+            let registered = survivor.register(keyrings, &mut Patience::new());
+
+            survivor.is_registered = registered.is_ok();
+            report_loss(survivor.uid, registered);
         }
         self.remember(keyrings.ns().id(), survivor, memory);
     }
@@ -500,8 +510,9 @@ impl State {
 
     /// What a survivor is found by, for those who may not sleep.
     ///
-    /// Whoever has a range of UIDs chooses which of them die: they must not all share a bucket.
-    fn survivor_key(&self, uid: Kuid, ns: Id) -> TableKey {
+    /// Whoever has a range of UIDs chooses which of them die: they must not all share a bucket. The
+    /// table takes it from the upper half of the first word; the lower half keeps UIDs apart.
+    pub(crate) fn survivor_key(&self, uid: Kuid, ns: Id) -> TableKey {
         let uid = u64::from(raw(uid));
         let ns = ns.as_u64();
 
@@ -517,8 +528,9 @@ impl State {
     /// Forgets the survivors that are no more.
     pub(crate) fn prune_survivors(&self, survivors: &mut Survivors) {
         survivors.prune();
+        // Not by the other: it may be out of there for a moment.
         self.survivors_by_uid
-            .retain(|(ns, survivor)| survivors.get(*ns, survivor.uid).is_some());
+            .retain(|(_, survivor)| survivor.is_alive());
     }
 
     /// Links survivors to the registers again, where the kernel's own code finds them.
@@ -530,7 +542,10 @@ impl State {
         self.for_each_survivor(|ns, uid| {
             self.settle_survivor(ns, uid);
             if let Some(ns) = self.namespaces.upgrade(ns) {
-                self.register_survivor(&ns.lock_keyrings(), uid, &mut patience);
+                report_loss(
+                    uid,
+                    self.register_survivor(&ns.lock_keyrings(), uid, &mut patience),
+                );
             }
         });
     }
@@ -538,18 +553,24 @@ impl State {
     /// Does the same if another livepatch has replaced this one, of which nobody is told.
     ///
     /// Namespaces are not watched any more, so it is done for those that there are tasks in.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out: it has to be done again then.
     fn hand_back_late(&self) -> Result {
-        let mut patience = Patience::new();
+        let mut result = Ok(());
 
         for_each_namespace(|ns| {
             self.for_each_survivor(|id, uid| {
                 if id == ns.id() {
                     self.settle_survivor(id, uid);
-                    self.register_survivor(&ns.lock_keyrings(), uid, &mut patience);
+                    let registered =
+                        self.register_survivor(&ns.lock_keyrings(), uid, &mut Patience::none());
+
+                    result = result.and(registered);
                 }
             });
             Ok(())
-        })
+        })?;
+        result
     }
 
     /// Waits until keyrings of a UID that are about to be freed are, so that they are not brought
@@ -564,17 +585,28 @@ impl State {
         }
     }
 
-    fn register_survivor(&self, keyrings: &KeyringsGuard<'_>, uid: Kuid, patience: &mut Patience) {
+    /// Links a survivor to the register, unless it is there already.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out for longer than there is patience.
+    fn register_survivor(
+        &self,
+        keyrings: &KeyringsGuard<'_>,
+        uid: Kuid,
+        patience: &mut Patience,
+    ) -> Result {
         let ns = keyrings.ns().id();
         let known = self.survivors.lock().get(ns, uid);
 
-        // Nobody else changes it with the semaphore held; other UIDs do not have to wait.
+        // With the semaphore held it can only be forgotten: other UIDs do not have to wait.
         if let Some(survivor) = known.filter(|it| !it.is_registered) {
-            survivor.register(keyrings, patience);
-            if let Some(survivor) = self.survivors.lock().get_mut(ns, uid) {
-                survivor.is_registered = true;
+            survivor.register(keyrings, patience)?;
+            match self.survivors.lock().get_mut(ns, uid) {
+                Some(survivor) => survivor.is_registered = true,
+                // Somebody has asked for its end meanwhile.
+                None => survivor.unregister(keyrings),
             }
         }
+        Ok(())
     }
 
     /// Unlinks survivors from the registers that were handed back, after all.

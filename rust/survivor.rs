@@ -56,7 +56,7 @@ use crate::{
 /// the user session keyring, looks as if it was pinned until then.
 const SETTLING: Delta = Delta::from_secs(1);
 
-/// How long memory is waited for, to hand back keyrings that would be lost without.
+/// How long memory is waited for, to hand back keyrings.
 pub(crate) struct Patience {
     pauses: u32,
 }
@@ -64,9 +64,14 @@ pub(crate) struct Patience {
 impl Patience {
     const PAUSE: Delta = Delta::from_millis(50);
 
-    /// Five seconds, for all keyrings that it is lent to.
+    /// Five seconds, for all keyrings that it is lent to: what is not handed back then is lost.
     pub(crate) fn new() -> Self {
         Self { pauses: 100 }
+    }
+
+    /// For who tries again later.
+    pub(crate) fn none() -> Self {
+        Self { pauses: 0 }
     }
 
     /// Sleeps, and returns whether it did. Otherwise patience is exhausted.
@@ -130,16 +135,20 @@ impl Survivor {
 
     /// Links the keyrings to the register of the namespace, unless there are others.
     ///
-    /// Sleeps, for as long as there is patience if memory runs out.
-    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>, patience: &mut Patience) {
+    /// Sleeps, for as long as there is patience if memory runs out. Returns the error of the last
+    /// one that could not be linked.
+    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>, patience: &mut Patience) -> Result {
+        let mut result = Ok(());
+
         self.for_each(keyrings, |register, keyring, found| {
             if found.err() != Some(EAGAIN) {
                 return;
             }
             if let Err(e) = link_patiently(register, keyring, patience) {
-                pr_warn!("keyring {} is lost to its UID: {e:?}\n", keyring.serial());
+                result = Err(e);
             }
         });
+        result
     }
 
     /// Unlinks them from there again.
@@ -176,7 +185,8 @@ impl Survivor {
         }
     }
 
-    fn is_alive(&self) -> bool {
+    /// Returns whether one of the keyrings has not been freed yet. Does not sleep.
+    pub(crate) fn is_alive(&self) -> bool {
         [self.user, self.session]
             .into_iter()
             .flatten()

@@ -37,8 +37,8 @@ use crate::bindings;
 
 /// What values are found by.
 ///
-/// The words should be addresses or identifiers that the kernel assigns: the hash function is
-/// cheap, and does not withstand somebody who may choose the keys.
+/// The words should be addresses, identifiers that the kernel assigns, or hashes with a secret: the
+/// hash function is cheap, and does not withstand somebody who may choose the keys.
 pub(crate) type TableKey = [u64; 2];
 
 /// A value in its place in a table.

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
 
-use core::ffi::c_void;
+use kernel::ffi::c_void;
 
 use crate::bindings;
 
@@ -18,11 +18,10 @@ impl SipHasher {
     #[doc(alias = "get_random_bytes")]
     pub(crate) fn new() -> Self {
         let mut secret = bindings::siphash_key_t::default();
+        let (start, size) = ((&raw mut secret).cast::<c_void>(), size_of_val(&secret));
 
         // SAFETY: `secret` is valid for writes of its size, and may have any value.
-        unsafe {
-            bindings::get_random_bytes((&raw mut secret).cast::<c_void>(), size_of_val(&secret))
-        };
+        unsafe { bindings::get_random_bytes(start, size) };
         Self(secret)
     }
 

@@ -7,8 +7,9 @@
  * The parameters have to be constant where the inline functions of
  * rhashtable.h are expanded, so they are the same for every table.
  *
- * Keys are addresses and identifiers that the kernel hands out itself: nobody
- * outside chooses them, and a multiplicative hash spreads them well.
+ * Keys are addresses, identifiers that the kernel hands out itself, or hashes
+ * with a secret: nobody outside chooses them, and a multiplicative hash spreads
+ * them well.
  */
 static u32 table_hash(const void *data, u32 len, u32 seed)
 {
