@@ -39,7 +39,7 @@ test:				## run all tests of all kinds
 kunit:				## run the KUnit suites alone (FILTER=glob: only these)
 	@tools/test.sh kunit
 
-storms:				## UIDs that come and go by the thousand: a quarter of an hour
+storms:				## UIDs that come and go by the thousand
 	@SIZE=full tools/test.sh storms
 
 keyutils:			## the test suite of keyutils, without the module and with it

@@ -29,8 +29,9 @@ need_kernel() {
 		stage "stock kernel: prepare for modules" locked stock prepare_stock
 	else
 		wanted "$kind" > "$RUN/$kind.config"
-		! cmp -s "$RUN/$kind.config" "$STATE/$kind.made" || return 0
+		# Modules take it, too.
 		[[ $kind = kunit ]] || need_clang
+		! cmp -s "$RUN/$kind.config" "$STATE/$kind.made" || return 0
 		need_source
 		stage "$kind kernel: build" locked "$kind" build_kernel "$kind"
 	fi

@@ -4,10 +4,10 @@
 
 Usage: proof.py FIGURES PAGE FOLDER STAGE...
 
-A stage's results are FOLDER/STAGE/STAGE, as verdict.py reads them; FOLDER/STAGE/seconds is how long
-it took, and FOLDER/STAGE/times what the shell's "times" said of it. A test says
-"# figure: WORDS: NUMBER" of what has to come out the same each time, and "# measured: WORDS: NUMBER"
-of what need not. They are written to FIGURES as a table, and compared with the one in PAGE, unless
+A stage's results are FOLDER/STAGE/STAGE, as verdict.py reads them; FOLDER/STAGE/seconds is how
+long it took, and FOLDER/STAGE/times what the shell's "times" said of it. A test says
+"# figure: WORDS: NUMBER" of what has to come out the same each time, and
+"# measured: WORDS: NUMBER" of what need not. They are written to FIGURES as a table, and compared with the one in PAGE, unless
 that is "-".
 """
 
@@ -25,13 +25,16 @@ ROW = re.compile(r'^   (".*", ".*")$', re.MULTILINE)
 def figures_of(folder):
     """What the tests of a stage said of themselves: (kind, words, number)."""
     tap = folder / "tap"
-    return FIGURE.findall(tap.read_text(errors="replace").replace("\r", "")) if tap.exists() else []
+    if not tap.exists():
+        return []
+    return FIGURE.findall(tap.read_text(errors="replace").replace("\r", ""))
 
 
 def table(figures):
     """The figures as a table of reStructuredText."""
     rows = [f'   "{words}", "{number}"' for _, words, number in figures]
-    return "\n".join([".. csv-table::", "   :header: figure, number", "   :widths: 70, 30", "", *rows])
+    head = [".. csv-table::", "   :header: figure, number", "   :widths: 70, 30", ""]
+    return "\n".join([*head, *rows])
 
 
 def differences(figures, page):
@@ -55,7 +58,8 @@ def main(output, page, folder, *stages):
     results = []
     figures = []
     width = max(len(stage) for stage in stages)
-    print(f"\n{'stage':{width}} {'passed':>8} {'failed':>8} {'skipped':>8} {'minutes':>8} {'busy':>8}")
+    titles = ("passed", "failed", "skipped", "minutes", "busy")
+    print(f"\n{'stage':{width}}", *(f"{title:>8}" for title in titles))
     for stage in stages:
         path = pathlib.Path(folder, stage)
         got = verdict.judge(stage, path / stage)
@@ -64,7 +68,8 @@ def main(output, page, folder, *stages):
                  for state in ("passed", "failed", "skipped")]
         minutes = float((path / "seconds").read_text()) / 60
         worked = busy((path / "times").read_text())
-        print(f"{stage:{width}} {tally[0]:8} {tally[1]:8} {tally[2]:8} {minutes:8.1f} {worked:8.1f}")
+        print(f"{stage:{width}}", *(f"{number:8}" for number in tally),
+              f"{minutes:8.1f} {worked:8.1f}")
         results += got
     print()
     for _, words, number in figures:

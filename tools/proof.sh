@@ -15,7 +15,6 @@ ALL=(
 	end-to-end-kasan storms-kasan keyutils end-to-end leaks storms-kcsan faults-kasan faults
 	kunit-kasan threats kunit detectors-kasan detectors-kcsan memory host
 )
-KERNELS=(stock kunit kasan kcsan)
 # Guests wait for time to pass as much as they work.
 SLOTS=$(($(nproc) * 3 / 2))
 PAGE=Documentation/proof.rst
@@ -45,6 +44,16 @@ sources_key() {
 		sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-10)
 }
 
+# kernel_of STAGE
+kernel_of() {
+	case $1 in
+	*kcsan) echo kcsan ;;
+	*kasan | leaks) echo kasan ;;
+	kunit | faults) echo kunit ;;
+	*) echo stock ;;
+	esac
+}
+
 run_stage() {
 	local stage=$1 dir=$PROOF/$1 start status=0
 	start=$(now)
@@ -56,9 +65,9 @@ run_stage() {
 	# A refusal leaves no results.
 	mkdir -p "$dir/$stage"
 	since "$start" > "$dir/seconds"
-	times > "$dir/times"
+	LC_ALL=C times > "$dir/times"
 	if [[ $(locked proof sources_key) != "$KEY" ]]; then
-		echo "the sources have changed meanwhile: not kept" >> "$dir.log"
+		touch "$RUN/changed"
 	elif ((status == 0)); then
 		touch "$dir/passed"
 	fi
@@ -79,8 +88,8 @@ trap stop_stages EXIT
 KEY=$(locked proof sources_key)
 PROOF=$STATE/proof/$RELEASE-$KEY-$ACCEL
 mkdir -p "$PROOF"
-for kernel in "${KERNELS[@]}"; do
-	need_kernel "$kernel"
+for stage in "${stages[@]}"; do
+	need_kernel "$(kernel_of "$stage")"
 done
 
 for stage in "${stages[@]}"; do
@@ -95,6 +104,8 @@ for stage in "${stages[@]}"; do
 done
 wait
 
+[[ ! -e $RUN/changed ]] ||
+	die "the sources have changed meanwhile: run it again, what has passed until then is kept"
 page=/mnt/src/$PAGE
 [[ ${1:-} != --update && -z ${STAGES:-} ]] || page=-
 echo "results and consoles: $PROOF"

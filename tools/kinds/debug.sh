@@ -26,10 +26,11 @@ test_storms_kcsan() {
 	tell_foreign_races storms-kcsan
 }
 
-# tell_foreign_races KIND: those that do not count.
+# tell_foreign_races KIND: those that do not count are in a file.
 tell_foreign_races() {
-	local dir number
+	local dir
 	dir=$(results "$1")
-	number=$(foreign_races count "$dir/console.log")
-	echo "# measured: $1: data races that are not about keyrings: $number" | tee -a "$dir/tap"
+	foreign_races list "$dir/console.log" | sort | uniq -c > "$dir/foreign"
+	echo "# measured: $1: kinds of data races that are not about keyrings:" \
+		"$(wc -l < "$dir/foreign")" | tee -a "$dir/tap"
 }
