@@ -274,6 +274,25 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_sleep_finds_it_while_another_looks_it_up() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, _elsewhere) = survive(&setup, Linked::Both)?;
+
+        setup.user.come_back();
+        assert!(fixture::wait_until(
+            || setup.session_keyring() == Some(old.1)
+        ));
+        let found = setup.records().with(&setup.user, &setup.ns, |_| {
+            // Those that are no more are forgotten.
+            assert_eq!(setup.records().survivors(), 0);
+            Ok(setup.session_keyring())
+        })?;
+        assert_eq!(found, Some(old.1));
+        assert_eq!(setup.records().survivors(), 1);
+        Ok(())
+    }
+
+    #[test]
     fn who_may_not_sleep_finds_none_that_was_reaped() -> Result {
         let setup = Setup::new(1000)?;
         let (old, _elsewhere) = survive(&setup, Linked::Session)?;
