@@ -53,8 +53,8 @@ complaint() {
 	complaints "$1" | sed -n 1p
 }
 
-# foreign_races drop|list CONSOLE: all but the reports of data races that do not count, or the titles
-# of these.
+# foreign_races drop|list CONSOLE: all but the reports of data races that do not count, or their
+# titles.
 foreign_races() {
 	awk -v what="$1" -v ours="$KEYRING_CODE" '
 		# A report stands between two rules.
