@@ -37,7 +37,8 @@ guest() {
 
 # test_payload KIND KERNEL SCRIPT SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
 # is what the guest runs. It lists its tests itself, and finds in the file "size" how much of them
-# is asked for, and in "patience" how slow the kernel is.
+# is asked for, in "patience" how slow the kernel is, and in "watched" whether there are detectors,
+# to which some of it makes no difference.
 test_payload() {
 	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir payload=$RUN/$1
 	shift 5
@@ -49,12 +50,20 @@ test_payload() {
 	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
 	echo "$SIZE" > "$payload/size"
 	patience "$kernel" > "$payload/patience"
+	watched "$kernel" > "$payload/watched"
 	"$payload/run" --list > "$dir/expected"
 	[[ -s $dir/expected ]] || die "$E2E/$script lists no tests: see its --list"
 	[[ $SIZE != full ]] || seconds=$full
 	test_guest "$kind: run in the $kernel kernel, $SIZE" "$dir" "$kernel" "$payload" \
 		"$seconds" "$ACCEL" "$@"
 	grep -E '^# (figure|measured): ' "$dir/tap" || true
+}
+
+watched() {
+	case $1 in
+	stock | kunit) echo no ;;
+	*) echo yes ;;
+	esac
 }
 
 build_end_to_end() {

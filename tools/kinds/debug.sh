@@ -12,7 +12,7 @@ test_storms_kasan() {
 
 # Without slab_debug, allocated objects are referred to for long by the sheaves they came from.
 test_leaks() {
-	SIZE=short test_payload leaks kasan leaks.sh 1500 1500 kmemleak=on slab_debug=F
+	SIZE=short test_payload leaks kasan leaks.sh 1500 1500 kmemleak=on slab_debug=F slab_nomerge
 }
 
 # KCSAN watches for as long as a delay lasts, in which somebody else has to run. With the TSC a

@@ -4,8 +4,7 @@
 # mistake passes if the rule by which all guests are judged finds it.
 
 test_detectors_kasan() {
-	test_payload detectors-kasan kasan detectors.sh 600 600 kasan_multi_shot kmemleak=on \
-		slab_debug=F
+	test_payload detectors-kasan kasan detectors.sh 600 600 kasan_multi_shot
 	judge_mistakes detectors-kasan
 }
 

@@ -188,14 +188,26 @@ static int play_files(bool compares, bool stops, const char *dir, char **files)
 	return diverged;
 }
 
+/* Whoever comes back takes one more. */
+static int number_of_ops(const char *word)
+{
+	int nr = atoi(word);
+
+	if (nr > 0 && nr < MAX_OPS)
+		return nr;
+	fprintf(stderr, "no program has %s operations: give 1 to %d\n", word, MAX_OPS - 1);
+	exit(2);
+}
+
 static int play_seeds(bool compares, const char *dir, char **argv)
 {
 	static struct program program;
+	int nr = number_of_ops(argv[2]);
 	char name[32];
 
 	prepare();
 	for (unsigned long seed = atol(argv[0]); seed <= strtoul(argv[1], NULL, 10); seed++) {
-		generate(&program, seed, atoi(argv[2]));
+		generate(&program, seed, nr);
 		snprintf(name, sizeof(name), "%lu", seed);
 		play_one(dir, name, &program, compares);
 	}
@@ -206,9 +218,10 @@ static int play_seeds(bool compares, const char *dir, char **argv)
 static int print_seeds(char **argv)
 {
 	static struct program program;
+	int nr = number_of_ops(argv[2]);
 
 	for (unsigned long seed = atol(argv[0]); seed <= strtoul(argv[1], NULL, 10); seed++) {
-		generate(&program, seed, atoi(argv[2]));
+		generate(&program, seed, nr);
 		print_program(stdout, &program);
 	}
 	return 0;

@@ -177,7 +177,7 @@ load
 	>"$WORK/kept.diverged" 2>"$WORK/error"
 [ $? -le 1 ] || complain "kept programs cannot be played again: $(cat "$WORK/error")"
 # In random programs few come back to what has lived on.
-for way in @us request_key proc; do
+for way in @us @u request_key proc; do
 	met "survivors that were come back to by $way" "$(lived_on "$way")"
 done
 for name in $(kept); do

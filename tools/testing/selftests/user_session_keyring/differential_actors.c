@@ -9,12 +9,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "differential.h"
 
-#define RECORDS		"/sys/kernel/debug/user_session_keyring/records"
-#define SETTLES_MS	1000	/* from a death until it is certain what lives on */
+#define RECORDS	"/sys/kernel/debug/user_session_keyring/records"
 
 unsigned int returns[FIRSTS][2];
 
@@ -82,14 +80,6 @@ void pins(bool *pinned)
 		if (run.file[i].fd >= 0)
 			pinned[run.file[i].uid] = true;
 	pinned[ROOT] = true;
-}
-
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void end_pair(int uid)

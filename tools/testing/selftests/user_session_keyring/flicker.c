@@ -27,7 +27,6 @@
 #define WORKERS		2
 #define MAX_UIDS	300
 #define MAX_DELAY	50000	/* in microseconds */
-#define SETTLING	1000000	/* in microseconds, as in rust/survivor.rs */
 
 static struct {
 	unsigned long old, new, halves, met;
@@ -139,7 +138,7 @@ static bool stay(long nr, unsigned long how)
 	if (u == known[nr].u ? !old : old) {
 		count(&shared->halves);
 		/* Until then what is pinned by what is being freed is waited for. */
-		if (now_us() < known[nr].left + SETTLING)
+		if (now_us() < known[nr].left + SETTLES_MS * 1000)
 			wrong("visit %lu: @us is %ld after %ld, but @u %ld after %ld",
 			      known[nr].visit, us, known[nr].us, u, known[nr].u);
 	}

@@ -28,7 +28,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "keys.h"
 
@@ -188,14 +187,6 @@ static int return_for_ever(uid_t uid)
 		die("a UID that comes back");
 	}
 	return 1;
-}
-
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void disable_when_told(int count)

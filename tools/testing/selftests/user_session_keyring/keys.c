@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The key calls that take more than a line, or pointers.
+ * The key calls that take more than a line, or pointers; and how long they take.
  */
 #include <string.h>
+#include <time.h>
 
 #include "keys.h"
 
@@ -46,4 +47,12 @@ long set_perm(int id, unsigned int perm)
 long join_session(const char *name)
 {
 	return keyctl(KEYCTL_JOIN_SESSION_KEYRING, (long)name, 0, 0, 0);
+}
+
+long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

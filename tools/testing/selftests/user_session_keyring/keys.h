@@ -31,6 +31,9 @@
 #define USR_SEARCH	0x00080000
 #define USR_ALL		0x003f0000
 
+/* From a death until it is certain what lives on, as SETTLING in rust/survivor.rs. */
+#define SETTLES_MS	1000
+
 /* What the kernel gives to _uid.N and _uid_ses.N. */
 #define UID_KEYRING_PERM	((POS_ALL & ~POS_SETATTR) | USR_ALL)
 
@@ -81,5 +84,8 @@ long read_key(int id, char *buf, size_t size);
 long describe(int id, char *buf, size_t size);
 long set_perm(int id, unsigned int perm);
 long join_session(const char *name);
+
+/* By the clock that is never set. */
+long now_ms(void);
 
 #endif

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Whether anything is left in the caches of the slab allocator. They are told from one another by
-# "slab_nomerge" on the kernel's command line.
+# Whether anything is left in the caches of the slab allocator, or in CACHES alone. They are told
+# from one another by "slab_nomerge" on the kernel's command line.
+
+: "${CACHES:=*}"
 
 # To be called before the log is looked at: the kernel says that it is told so, and no more.
 drop_caches_silently() {
@@ -22,13 +24,16 @@ objects() {
 	for _ in 1 2 3; do
 		echo 2 >/proc/sys/vm/drop_caches
 	done
-	for cache in /sys/kernel/slab/*; do
-		case $cache in
-		*/vmap_area | */debug_objects_cache) continue ;;
-		esac
-		echo 1 >"$cache/shrink" 2>/dev/null
-		echo "${cache##*/} $(cut -d ' ' -f 1 "$cache/objects")"
-	done | sort
+	(
+		cd /sys/kernel/slab || exit
+		for cache in $CACHES; do
+			case $cache in
+			vmap_area | debug_objects_cache) continue ;;
+			esac
+			echo 1 >"$cache/shrink" 2>/dev/null
+			echo "$cache $(cut -d ' ' -f 1 "$cache/objects")"
+		done | sort
+	)
 }
 
 # Whether no cache has grown by LIMIT objects; which has grown most is in $WORK/most.
@@ -38,14 +43,14 @@ settled() {
 		NR == FNR { before[$1] = $2; next }
 		$2 - before[$1] > most { most = $2 - before[$1]; which = $1 }
 		$2 - before[$1] >= limit { print $1 "+" $2 - before[$1] }
-		END { print which, most > "/dev/stderr" }
+		END { if (FNR) print which, most > "/dev/stderr" }
 	' "$WORK/objects.before" "$WORK/objects.after" 2>"$WORK/most")
 	[ -z "$grown" ]
 }
 
 # Keys are freed by a work item, and memory after grace periods.
 settle() {
-	tries=5
+	tries=10
 	until settled "$1" || [ "$((tries -= 1))" = 0 ]; do
 		sleep 1
 	done

@@ -20,7 +20,7 @@ else
 	LOGINS=400 REBIRTHS=150 FLICKERS=1500 NAMESPACES=60 CYCLES=4
 fi
 FLICKER_UIDS=6
-if [ "$PATIENCE" -gt 1 ]; then
+if is_watched; then
 	LOGINS=200
 	# Where visits take long, who has many UIDs is never back in time.
 	FLICKER_UIDS=3

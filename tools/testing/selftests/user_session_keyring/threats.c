@@ -51,6 +51,7 @@ static const struct attack {
 } attacks[] = {
 	{ "describe", RING | KEY, KEYCTL_DESCRIBE, { TARGET } },
 	{ "read", RING | KEY, KEYCTL_READ, { TARGET } },
+	/* After EACCES it is tried as one who instantiates the key, for which there is no token. */
 	{ "security", RING | KEY, KEYCTL_GET_SECURITY, { TARGET }, ENOKEY },
 	{ "search", RING, KEYCTL_SEARCH, { TARGET, (long)"user", (long)"secret" } },
 	{ "link", RING | KEY, KEYCTL_LINK, { TARGET, PROCESS } },

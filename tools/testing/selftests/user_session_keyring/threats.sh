@@ -179,7 +179,8 @@ disable_sleeping() {
 	sed 1d "$WORK/held" >"$WORK/slept"
 	read -r sleepers took <"$WORK/slept"
 	met "look-ups that slept when it was disabled" "${sleepers:-0}"
-	note "measured: milliseconds to disable it under $NR_SLEEPERS look-ups that sleep: $took"
+	note "measured: milliseconds to disable it under $NR_SLEEPERS look-ups that sleep:" \
+		"${took:-0}"
 	note "$sleepers of them slept at that moment"
 	[ "${took:-15000}" -lt 15000 ] || complain "it took $took ms"
 	remove
