@@ -33,7 +33,7 @@
 #define STATS		"/sys/kernel/debug/" MODULE "/stats"
 
 #define SLOTS		4	/* keys in each of @us and @u */
-#define NAP_MS		40	/* from one look to the next */
+#define NAP_MS		120	/* from one look to the next */
 #define BUSY		2	/* residents who look all the while */
 #define PATIENCE_MS	30000	/* for the kernel to do as it was told */
 #define SURVIVAL	16	/* rounds from one survivor to the next */
