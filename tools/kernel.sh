@@ -70,12 +70,17 @@ install_clang() {
 	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install clang lld llvm
 }
 
+# if_watched KERNEL THEN ELSE: THEN of kernels with all detectors, which clang builds, else ELSE.
+if_watched() {
+	case $1 in
+	stock | kunit) echo "$3" ;;
+	*) echo "$2" ;;
+	esac
+}
+
 # compiler KERNEL: what make has to be told of it.
 compiler() {
-	case $1 in
-	stock | kunit) echo LLVM= ;;
-	*) echo LLVM=1 ;;
-	esac
+	if_watched "$1" LLVM=1 LLVM=
 }
 
 kmake() {

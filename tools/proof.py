@@ -7,8 +7,8 @@ Usage: proof.py FIGURES PAGE FOLDER STAGE...
 A stage's results are FOLDER/STAGE/STAGE, as verdict.py reads them; FOLDER/STAGE/seconds is how
 long it took, and FOLDER/STAGE/times what the shell's "times" said of it. A test says
 "# figure: WORDS: NUMBER" of what has to come out the same each time, and
-"# measured: WORDS: NUMBER" of what need not. They are written to FIGURES as a table, and compared with the one in PAGE, unless
-that is "-".
+"# measured: WORDS: NUMBER" of what need not. They are written to FIGURES as a table, and compared
+with the one in PAGE, unless that is "-".
 """
 
 import csv

@@ -50,20 +50,13 @@ test_payload() {
 	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
 	echo "$SIZE" > "$payload/size"
 	patience "$kernel" > "$payload/patience"
-	watched "$kernel" > "$payload/watched"
+	if_watched "$kernel" yes no > "$payload/watched"
 	"$payload/run" --list > "$dir/expected"
 	[[ -s $dir/expected ]] || die "$E2E/$script lists no tests: see its --list"
 	[[ $SIZE != full ]] || seconds=$full
 	test_guest "$kind: run in the $kernel kernel, $SIZE" "$dir" "$kernel" "$payload" \
 		"$seconds" "$ACCEL" "$@"
 	grep -E '^# (figure|measured): ' "$dir/tap" || true
-}
-
-watched() {
-	case $1 in
-	stock | kunit) echo no ;;
-	*) echo yes ;;
-	esac
 }
 
 build_end_to_end() {

@@ -29,18 +29,12 @@ kernel_image() {
 
 # Who watches remembers a lot.
 memory() {
-	case $1 in
-	stock | kunit) echo 1G ;;
-	*) echo 2G ;;
-	esac
+	if_watched "$1" 2G 1G
 }
 
 # It is slow, too: the factor by which tests wait longer.
 patience() {
-	case $1 in
-	stock | kunit) echo 1 ;;
-	*) echo 5 ;;
-	esac
+	if_watched "$1" 5 1
 }
 
 # complaints CONSOLE: those that count.
