@@ -89,7 +89,7 @@ qemu() {
 	# Instructions for strings of bytes it takes byte by byte, so the kernel had better not
 	# think that they are fast.
 	case $accelerator in
-	tcg) accelerator=tcg,thread=single cpu=max,erms=off,fsrm=off ;;
+	tcg) accelerator=tcg,thread=single cpu=max,erms=off,fsrm=off,fsrs=off ;;
 	esac
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"

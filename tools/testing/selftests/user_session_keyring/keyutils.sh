@@ -17,7 +17,7 @@ SUITE=world/suite
 RECORDS=/sys/kernel/debug/$MODULE/records
 
 # Each test may take so many seconds. This one adds a key of every length up to a megabyte.
-TIME_LIMIT=3000
+TIME_LIMIT=1400
 LIMITS="features/limits"
 
 # What does not pass without the module, and why. There may be no others.
