@@ -19,7 +19,7 @@ job shown "$RUN/vm" stock "$RUN/payload" 120 "$ACCEL"
 finish_job
 
 case $(< "$RUN/vm/status") in
-hung* | died* | complained*) explain_guest "$RUN/vm" ;;
+hung* | died* | unfit* | complained*) explain_guest "$RUN/vm" ;;
 esac
 if [[ $(< "$RUN/vm/status") = ok ]] &&
 	tail -n 1 "$RUN/output" | grep -Eq '^[0-9]+ checks, all held$'; then

@@ -23,7 +23,7 @@ test_guest() {
 	shift
 	stage "$text" guest "$@"
 	case $(< "$dir/status") in
-	hung* | died*) explain_guest "$dir" ;;
+	hung* | died* | unfit*) explain_guest "$dir" ;;
 	esac
 }
 

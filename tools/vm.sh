@@ -10,7 +10,6 @@ COMPLAINTS='BUG:|WARNING:|Oops|Call Trace|Kernel panic|KASAN|UBSAN|KCSAN|general
 COMPLAINTS+='|possible recursive|INFO: task|detected stall|soft lockup|refcount_t:'
 COMPLAINTS+='|list_(add|del) corruption|ODEBUG:|non-static key|lockdep is turned off'
 COMPLAINTS+='|possible circular|inconsistent lock state|suspicious RCU usage'
-COMPLAINTS+='|new suspected memory leaks|unreferenced object'
 
 # What a report of a data race has to have in it to count. A kernel has others, which are no news.
 # Behind a function of the module, and beside its work queue, stands the module's name. What it does
@@ -113,18 +112,27 @@ qemu() {
 }
 
 # Run a guest, its output to the standard output; DIR/status says "ok", or how it ended instead. If
-# there is a pipe DIR/answers, it is the guest's input.
+# there is a pipe DIR/answers, it is the guest's input. A kernel that complains before it runs
+# anything is booted again; the console of that is kept.
 vm() {
-	local status=0 complaint input=/dev/null
+	local status complaint boot input=/dev/null
 	[[ ! -p $1/answers ]] || input=$1/answers
-	# Opened for both, which waits for nobody.
-	qemu "$@" <> "$input" || status=$?
+	# In a kernel that is unfit nothing has been run.
+	for boot in 1 2 3; do
+		status=0
+		# Opened for both, which waits for nobody.
+		qemu "$@" <> "$input" || status=$?
+		((status == 65)) || break
+		cp "$1/console.log" "$1/console-unfit-$boot.log"
+	done
 	rm -f "$1"/{initramfs,monitor,answers}
 	complaint=$(complaint "$1/console.log") || true
 	complaint=${complaint:+complained: $complaint}
 	case $status in
 	33)
 		echo "${complaint:-ok}" ;;
+	65)
+		echo "unfit: the kernel was tainted when it had booted, $boot times in a row" ;;
 	3[579] | 4[13579] | 5[13579] | 6[13])
 		echo "failed: its command returned $(((status - 33) / 2))" ;;
 	124 | 137)
