@@ -45,7 +45,7 @@ storms:				## UIDs that come and go by the thousand
 keyutils:			## the test suite of keyutils, without the module and with it
 	@SIZE=full tools/test.sh keyutils keyutils-limits
 
-proof:				## all tests at full length: hours
+proof:				## all tests at full length: 75 minutes on 2 CPUs
 	@tools/proof.sh
 
 shell:				## a prompt in that kernel, with the module loaded
