@@ -495,7 +495,7 @@ pub(crate) fn records() -> Result<Arc<Records>> {
     // SAFETY: Namespaces of tests are never freed.
     let watch = unsafe { Watch::new(|| true) };
 
-    Records::new(in_charge, watch)
+    Records::new(in_charge, || IN_CHARGE.load(Relaxed) != 0, watch)
 }
 
 /// A resolver with records of its own.

@@ -60,6 +60,21 @@ fn with_spinlock<R>(f: impl FnOnce() -> R) -> Result<R> {
     Ok(f())
 }
 
+fn find(serial: Serial) -> Result<ARef<Keyring>> {
+    Key::lookup(serial).and_then(Keyring::try_from_key)
+}
+
+/// Has the keyrings of a UID live on, and handed back, but for the user session keyring: it has a
+/// link to the register, which cannot have one to it as well then.
+fn half_survive(setup: &Setup) -> Result<((Serial, Serial), ARef<Keyring>)> {
+    let (old, elsewhere) = survive(setup, Linked::Both)?;
+
+    find(old.1)?.link(setup.register()?)?;
+    fixture::set_in_charge(false);
+    setup.records().hand_back();
+    Ok((old, elsewhere))
+}
+
 fn survivor(uid: u32, user: Option<Serial>) -> Survivor {
     Survivor {
         uid: Kuid::from_raw(bindings::kuid_t { val: uid }),
@@ -284,7 +299,7 @@ mod tests {
         ));
         let found = setup.records().with(&setup.user, &setup.ns, |_| {
             // Those that are no more are forgotten.
-            assert_eq!(setup.records().survivors(), 0);
+            assert_eq!(setup.records().survivors(), 1);
             Ok(setup.session_keyring())
         })?;
         assert_eq!(found, Some(old.1));
@@ -435,15 +450,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_a_look_up_puts_back_too_late_is_handed_back() -> Result {
+    fn one_that_a_look_up_has_failed_with_is_handed_back() -> Result {
         let setup = Setup::new(1000)?;
         let (old, elsewhere) = survive(&setup, Linked::Both)?;
 
-        // The look-up fails after the others have been handed back.
         fixture::set_in_charge(false);
         fixture::set_permissions(&*setup.register_another(c"_uid.1000")?, 0);
         setup.user.come_back();
         assert_eq!(setup.resolve().err(), Some(EACCES));
+        setup.records().hand_back();
         assert_eq!(setup.records().survivors(), 0);
         let session = setup.register()?.search(c"_uid_ses.1000")?;
         assert_eq!(session.serial(), old.1);
@@ -492,6 +507,53 @@ mod tests {
         assert!(fixture::wait_until(|| setup.records().survivors() == 0));
         assert!(fixture::is_gone(old.0));
         assert!(fixture::is_gone(old.1));
+        Ok(())
+    }
+
+    #[test]
+    fn it_is_handed_back_when_another_patch_is_on_top() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = survive(&setup, Linked::Both)?;
+
+        // Nobody says so, neither when it comes nor when it goes.
+        fixture::set_in_charge(false);
+        assert!(fixture::wait_for(9, || setup.registered() == (true, true)));
+        let session = setup.register()?.search(c"_uid_ses.1000")?;
+        assert_eq!(session.serial(), old.1);
+        fixture::set_in_charge(true);
+        setup.user.come_back();
+        assert_eq!(serials(&setup.resolve()?), old);
+        drop(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn half_of_it_is_taken_back_as_well() -> Result {
+        let setup = Setup::new(1000)?;
+        let (_, elsewhere) = half_survive(&setup)?;
+
+        assert_eq!(setup.registered(), (true, false));
+        assert_eq!(setup.records().survivors(), 1);
+        fixture::set_in_charge(true);
+        setup.records().take_charge();
+        assert_eq!(setup.registered(), (false, false));
+        assert_eq!(setup.records().survivors(), 1);
+        drop(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn who_comes_back_to_half_of_it_gets_the_other_half_as_well() -> Result {
+        let setup = Setup::new(1000)?;
+        let (old, elsewhere) = half_survive(&setup)?;
+
+        setup.user.come_back();
+        setup.resolver.resolver.adopt(&setup.cred)?;
+        fixture::set_in_charge(true);
+        setup.records().take_charge();
+        find(old.1)?.unlink(setup.register()?)?;
+        assert_eq!(serials(&setup.resolve()?), old);
+        drop(elsewhere);
         Ok(())
     }
 
@@ -579,12 +641,12 @@ mod tests {
         }
         assert_eq!(survivors.count(), 3);
         assert!(survivors.take(two.id(), survivor(2, None).uid).is_none());
-        let (taken, memory) = survivors
+        let taken = survivors
             .take(one.id(), survivor(2, None).uid)
             .ok_or(ENOENT)?;
         assert_eq!((uid(&taken), taken.user), (2, Some(2)));
         assert_eq!(survivors.count(), 2);
-        assert!(!survivors.insert(one.id(), taken, memory));
+        insert(&mut survivors, one.id(), taken)?;
         assert_eq!(survivors.count(), 3);
 
         // One takes the place of another.
@@ -592,7 +654,7 @@ mod tests {
         assert_eq!(survivors.count(), 3);
         survivors.remove_namespace(one.id());
         assert_eq!(survivors.count(), 1);
-        let (taken, _) = survivors
+        let taken = survivors
             .take(two.id(), survivor(1, None).uid)
             .ok_or(ENOENT)?;
         assert_eq!(taken.user, Some(7));
@@ -681,7 +743,7 @@ mod tests {
         assert!(most < 400);
         for (uid, keyring) in keyrings.iter().enumerate() {
             if let Some(keyring) = keyring {
-                let (taken, _) = survivors
+                let taken = survivors
                     .take(ns.id(), survivor(uid as u32, None).uid)
                     .ok_or(ENOENT)?;
                 assert_eq!(taken.user, Some(keyring.serial()));

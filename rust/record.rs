@@ -226,7 +226,8 @@ impl WorkItem for Namespace {
             }
             owner.end_if_empty(&mut places);
         }
-        this.state.survivors.lock().remove_namespace(this.id);
+        let mut survivors = this.state.survivors.lock();
+        survivors.remove_namespace(this.id);
         this.state.survivors_by_uid.retain(|(ns, _)| *ns != this.id);
     }
 }
@@ -239,6 +240,8 @@ const SWEEP_PERIOD: Delta = Delta::from_secs(4);
 pub(crate) struct State {
     /// Whether the kernel's own code is out of use, so that keyrings may be unlinked.
     pub(crate) in_charge: fn() -> bool,
+    /// Whether no other livepatch for the same functions has come since it first was in charge.
+    is_on_top: fn() -> bool,
     epoch: Instant<BootTime>,
     queue: OwnedQueue,
     #[pin]
@@ -311,7 +314,8 @@ impl WorkItem<SWEEP> for State {
         this.look_through();
         this.for_each_owner(|owner| owner.forget_vacant());
         this.prune_survivors(&mut this.survivors.lock());
-        if !this.namespaces.are_watched() {
+        // Nobody says when another livepatch comes, on top of this one or in its place.
+        if !(this.is_on_top)() {
             // If there is no memory, it is tried again.
             let _ = this.hand_back_late();
         }
@@ -329,10 +333,11 @@ impl HrTimerCallback for State {
 }
 
 impl State {
-    fn new(in_charge: fn() -> bool, watch: Watch) -> Result<Arc<Self>> {
+    fn new(in_charge: fn() -> bool, is_on_top: fn() -> bool, watch: Watch) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
                 in_charge,
+                is_on_top,
                 epoch: Instant::now(),
                 queue: OwnedQueue::new(c"user_session_keyring")?,
                 pairs <- RhashTable::new(),
@@ -477,19 +482,6 @@ impl State {
         };
     }
 
-    /// Remembers a survivor once more.
-    ///
-    /// The semaphore makes sure that [`Self::hand_back`] has yet to come, or the kernel's own code.
-    fn put_back(&self, keyrings: &KeyringsGuard<'_>, mut survivor: Survivor, memory: Reservation) {
-        if !(self.in_charge)() && !survivor.is_registered {
-            let registered = survivor.register(keyrings, &mut Patience::new());
-
-            survivor.is_registered = registered.is_ok();
-            report_loss(survivor.uid, registered);
-        }
-        self.remember(keyrings.ns().id(), survivor, memory);
-    }
-
     /// Remembers what may live on of the keyrings of a UID in a namespace.
     ///
     /// Sleeps.
@@ -540,24 +532,34 @@ impl State {
         let mut patience = Patience::new();
 
         self.for_each_survivor(|ns, uid| {
-            self.settle_survivor(ns, uid);
-            if let Some(ns) = self.namespaces.upgrade(ns) {
-                report_loss(
-                    uid,
-                    self.register_survivor(&ns.lock_keyrings(), uid, &mut patience),
-                );
-            }
+            report_loss(uid, self.hand_back_one(ns, uid, &mut patience));
         });
     }
 
-    /// Does the same if another livepatch has replaced this one, of which nobody is told.
+    fn hand_back_one(&self, ns: Id, uid: Kuid, patience: &mut Patience) -> Result {
+        self.settle_survivor(ns, uid);
+        match self.namespaces.upgrade(ns) {
+            Some(ns) => self.register_survivor(&ns.lock_keyrings(), uid, patience),
+            None => Ok(()),
+        }
+    }
+
+    /// Does the same if another livepatch is on top of this one, or has replaced it, of which
+    /// nobody is told. They stay registered then: nobody tells either who of them has come back.
     ///
-    /// Namespaces are not watched any more, so it is done for those that there are tasks in.
+    /// After the latter namespaces are not watched any more, so it is done for those that there are
+    /// tasks in.
     ///
-    /// Sleeps. Returns `ENOMEM` if memory runs out: it has to be done again then.
+    /// Sleeps. Returns an error if a survivor could not be linked: it has to be done again then.
     fn hand_back_late(&self) -> Result {
         let mut result = Ok(());
 
+        if self.namespaces.are_watched() {
+            self.for_each_survivor(|ns, uid| {
+                result = result.and(self.hand_back_one(ns, uid, &mut Patience::none()));
+            });
+            return result;
+        }
         for_each_namespace(|ns| {
             self.for_each_survivor(|id, uid| {
                 if id == ns.id() {
@@ -598,15 +600,17 @@ impl State {
         let known = self.survivors.lock().get(ns, uid);
 
         // With the semaphore held it can only be forgotten: other UIDs do not have to wait.
-        if let Some(survivor) = known.filter(|it| !it.is_registered) {
-            survivor.register(keyrings, patience)?;
-            match self.survivors.lock().get_mut(ns, uid) {
-                Some(survivor) => survivor.is_registered = true,
-                // Somebody has asked for its end meanwhile.
-                None => survivor.unregister(keyrings),
-            }
+        let Some(survivor) = known.filter(|it| !it.is_registered) else {
+            return Ok(());
+        };
+        let result = survivor.register(keyrings, patience);
+
+        match self.survivors.lock().get_mut(ns, uid) {
+            Some(survivor) => survivor.is_registered = result.is_ok(),
+            // Somebody has asked for its end meanwhile.
+            None => survivor.unregister(keyrings),
         }
-        Ok(())
+        result
     }
 
     /// Unlinks survivors from the registers that were handed back, after all.
@@ -619,13 +623,19 @@ impl State {
             let has_come_back = self.namespaces.get(id).is_some_and(|it| it.has(uid));
             let mut survivors = self.survivors.lock();
 
+            let Some(survivor) = survivors.get_mut(id, uid) else {
+                return;
+            };
+
             if has_come_back {
-                self.forget_survivor(&mut survivors, id, uid);
-            } else if let Some(survivor) = survivors.get_mut(id, uid) {
-                if survivor.is_registered && (self.in_charge)() {
-                    survivor.unregister(&keyrings);
-                    survivor.is_registered = false;
+                // Of others, one may be that the UID has yet to be given.
+                if survivor.is_registered {
+                    self.forget_survivor(&mut survivors, id, uid);
                 }
+            } else if (self.in_charge)() {
+                // One of the two may be registered without the other.
+                survivor.unregister(&keyrings);
+                survivor.is_registered = false;
             }
         });
     }
@@ -681,12 +691,17 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
+    /// `is_on_top` says that no other livepatch for the same functions has come on top, or in the place
+    /// of this one. Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
     /// is asked with `keyring_sem` held.
     ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if something cannot be probed.
-    pub(crate) fn new(in_charge: fn() -> bool, watch: Watch) -> Result<Arc<Self>> {
-        let state = State::new(in_charge, watch)?;
+    pub(crate) fn new(
+        in_charge: fn() -> bool,
+        is_on_top: fn() -> bool,
+        watch: Watch,
+    ) -> Result<Arc<Self>> {
+        let state = State::new(in_charge, is_on_top, watch)?;
         let records = Self {
             state: Open(state.clone()),
             _uid_freed: KBox::pin_init(
@@ -996,7 +1011,7 @@ pub(crate) struct Entry<'a> {
     owner: &'a Arc<Owner>,
     keyrings: KeyringsGuard<'a>,
     place: &'a mut Place,
-    survivor: Option<(Survivor, Reservation)>,
+    survivor: Option<Survivor>,
     used: bool,
 }
 
@@ -1012,8 +1027,8 @@ impl<'a> Entry<'a> {
 
         state.settle_survivor(ns.id(), uid);
         let keyrings = ns.lock_keyrings();
-        // Not earlier: they would be nowhere when the others are handed back.
-        let survivor = state.survivors.lock().take(ns.id(), uid);
+        // It stays remembered until it is settled that the UID has its keyrings.
+        let survivor = state.survivors.lock().get(ns.id(), uid);
         let is_new = places.by_namespace.get(&ns.id()).is_none();
 
         let entered = match is_new {
@@ -1032,17 +1047,9 @@ impl<'a> Entry<'a> {
                 };
                 let result = f(&mut entry);
 
-                if let Some((survivor, memory)) = entry.survivor.take() {
-                    state.put_back(&entry.keyrings, survivor, memory);
-                }
                 (result, entry.used)
             }
-            _ => {
-                if let Some((survivor, memory)) = survivor {
-                    state.put_back(&keyrings, survivor, memory);
-                }
-                (Err(ENOMEM), false)
-            }
+            _ => (Err(ENOMEM), false),
         };
 
         if is_new && !used {
@@ -1125,14 +1132,14 @@ impl<'a> Entry<'a> {
 
     /// Returns the user keyring that the UID had in its former life, if it lives on.
     pub(crate) fn surviving_user_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
-        let (survivor, _) = self.survivor.as_ref()?;
+        let survivor = self.survivor?;
 
         survivor.find(survivor.user, name)
     }
 
     /// Returns the user session keyring that the UID had in its former life, if it lives on.
     pub(crate) fn surviving_session_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
-        let (survivor, _) = self.survivor.as_ref()?;
+        let survivor = self.survivor?;
 
         survivor.find(survivor.session, name)
     }

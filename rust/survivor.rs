@@ -273,15 +273,12 @@ impl Survivors {
         Some((ns, survivor.uid, (ns, uid.saturating_add(1))))
     }
 
-    /// Forgets the keyrings of `uid` in a namespace, and returns them with the memory to remember
-    /// them once more.
-    pub(crate) fn take(&mut self, ns: Id, uid: Kuid) -> Option<(Survivor, Reservation)> {
-        let place = place(ns, uid);
-        let survivor = *self.entries.get(&place)?;
-        let memory = self.entries.remove_node(&place)?.into_reservation();
+    /// Forgets the keyrings of `uid` in a namespace, and returns them.
+    pub(crate) fn take(&mut self, ns: Id, uid: Kuid) -> Option<Survivor> {
+        let survivor = self.entries.remove(&place(ns, uid))?;
 
         self.len -= 1;
-        Some((survivor, memory))
+        Some(survivor)
     }
 
     /// Forgets the keyrings of all UIDs of which `select` is true, and returns of how many.

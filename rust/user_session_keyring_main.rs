@@ -78,7 +78,7 @@ impl kernel::InPlaceModule for UserSessionKeyring {
             // livepatch is enabled. This one is enabled once, after the probes are registered. That
             // disabling it may be reversed midway changes nothing: its functions stay patched.
             let watch = unsafe { Watch::new(Resolver::is_enabled) };
-            let records = Records::new(Resolver::in_charge, watch)?;
+            let records = Records::new(Resolver::in_charge, Resolver::is_on_top, watch)?;
             let dir = debugfs::Dir::new(c"user_session_keyring");
 
             Ok(try_pin_init!(Self {

@@ -115,6 +115,14 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
             return false;
         }
         smp_mb(Read);
+        Self::is_on_top()
+    }
+
+    /// Returns whether the patch is enabled, and no other one has been put on top of it since all
+    /// tasks use it.
+    ///
+    /// May be called from any context.
+    fn is_on_top() -> bool {
         Self::slot().is_on_top()
     }
 

@@ -44,6 +44,7 @@ VICTIMS=40000
 STOPPED=41000
 RESIDENT=42000
 PASSING=43000
+SURVIVING=43001
 
 CPU1=/sys/devices/system/cpu/cpu1/online
 TRACING=/sys/kernel/tracing
@@ -277,10 +278,27 @@ unload_other() {
 	wait_for 10 rmmod test_klp_own 2>/dev/null || complain "the other cannot be removed"
 }
 
+# Somebody goes whose @us somebody else has.
+leave_survivor() {
+	shelf=$(keyctl newring shelf @u)
+	keyctl setperm "$shelf" 0x3f3f3f3f
+	survivor=$(./as "$SURVIVING" sh -c "keyctl link @us $shelf && keyctl id @us")
+	wait_for 10 has_died || complain "who has gone has not died"
+}
+
+has_died() {
+	[ "$(counter survivors)" -gt 0 ]
+}
+
+survives() {
+	same "@us of who has come back, $1" "$(user_session "$SURVIVING")" "$survivor"
+}
+
 # On top it stays for a while, in which UIDs die, and nothing may end: what would end has ended by
 # then. Afterwards the module is in charge again. The kernel lets the lower one go first as well.
 stack() {
 	load
+	leave_survivor
 	login "$PASSING"
 	passing=$last
 	./as "$PASSING" keyctl add user secret "stays" @us >/dev/null
@@ -289,12 +307,16 @@ stack() {
 	wait "$passing" 2>/dev/null
 	sleep 0.5
 	same "the key of who is gone" "$(print_key "$PASSING" secret)" stays
+	# Nobody says that another livepatch has come. It is seen within four seconds.
+	sleep 5
+	survives "under the other"
 	if [ $((cycle % 2)) = 0 ]; then
 		unload
 		unload_other
 		return
 	fi
 	unload_other
+	survives "after the other"
 	hits=$(counter hits)
 	user_session "$RESIDENT" >/dev/null
 	user_session "$RESIDENT" >/dev/null
