@@ -11,6 +11,7 @@ long it took, and FOLDER/STAGE/times what the shell's "times" said of it. A test
 with the one in PAGE, unless that is "-".
 """
 
+import collections
 import csv
 import pathlib
 import re
@@ -35,6 +36,12 @@ def table(figures):
     rows = [f'   "{words}", "{number}"' for _, words, number in figures]
     head = [".. csv-table::", "   :header: figure, number", "   :widths: 70, 30", ""]
     return "\n".join([*head, *rows])
+
+
+def doubled_in(figures):
+    """Words that stand for more than one number: of these a page can keep one."""
+    counts = collections.Counter(words for _, words, _ in figures)
+    return [f"{words}: said {count} times" for words, count in counts.items() if count > 1]
 
 
 def differences(figures, page):
@@ -76,6 +83,8 @@ def main(output, page, folder, *stages):
         print(f"{words:60} {number:>12}")
     print()
     pathlib.Path(output).write_text(table(figures) + "\n")
+    if doubled := doubled_in(figures):
+        results.append(verdict.Result("proof", "names of figures", "failed", doubled))
     if page != "-":
         differing = list(differences(figures, pathlib.Path(page).read_text()))
         state = "failed" if differing else "passed"

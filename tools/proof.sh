@@ -21,6 +21,7 @@ PAGE=Documentation/proof.rst
 
 [[ ${1:-} != --update || -z ${STAGES:-} ]] ||
 	die "--update writes the figures of all stages: run it without STAGES"
+[[ -z ${FILTER:-} ]] || die "FILTER would leave out tests: run it without"
 read -ra stages <<< "${STAGES:-${ALL[*]}}"
 for stage in "${stages[@]}"; do
 	[[ " ${ALL[*]} " = *" $stage "* ]] ||

@@ -147,6 +147,7 @@ end_test "nothing is left in the slabs"
 
 # These leave pairs to the kernel's own code.
 inject_all 'coming and going' absent
-note "measured: allocations that failed: $total"
+is_watched && where=" under KASAN"
+note "measured: allocations that failed${where-}: $total"
 
 exit $((failed > 0))
