@@ -38,7 +38,9 @@ patience() {
 
 # complaints CONSOLE: those that count.
 complaints() {
-	foreign_races drop "$1" | grep -E "$COMPLAINTS" | tr -d '\r'
+	local ours
+	ours=$(foreign_races drop "$1") || ours="WARNING: the console cannot be read"
+	grep -E "$COMPLAINTS" <<< "$ours" | tr -d '\r'
 }
 
 # The first one.

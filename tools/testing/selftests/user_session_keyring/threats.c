@@ -385,8 +385,19 @@ static void pinned_by_setuid(void)
  */
 static void look_at_priority(void)
 {
-	for (;;)
+	for (;; shared->number[0]++)
 		getpriority(PRIO_USER, shared->uid[0]);
+}
+
+/* Whoever looks is still at it. */
+static bool looks_on(void)
+{
+	static long before;
+	long looks = __atomic_load_n(&shared->number[0], __ATOMIC_RELAXED);
+	bool more = before && looks > before;
+
+	before = looks;
+	return more;
 }
 
 static void kept_by_priority(void)
@@ -394,9 +405,11 @@ static void kept_by_priority(void)
 	pid_t pid;
 
 	shared->uid[0] = fresh_unpinned_uid();
-	as_uid(shared->uid[0], leave_secret);
 	pid = start_child(fresh_uid(), look_at_priority);
+	as_uid(shared->uid[0], leave_secret);
+	expect(poll_until(looks_on), "nobody looks");
 	expect_documented_end_of(shared->uid[0]);
+	expect(poll_until(looks_on), "nobody has looked on");
 	unpin_uid(pid);
 }
 

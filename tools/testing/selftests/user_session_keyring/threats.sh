@@ -142,6 +142,7 @@ time_disabling() {
 	disable
 	took=$(($(uptime) - start))
 	note "measured: milliseconds to disable it under $1: $took"
+	[ "$took" -lt 15000 ] || complain "it took $took ms"
 }
 
 # Each of another UID; all but one have to have done something.
