@@ -69,7 +69,6 @@ storm_with_revivals() {
 	storm "$@"
 	revivals=$(($(counter revivals) - revivals))
 	note "$revivals came back when it was about to be decided"
-	met "revivals" "$revivals"
 }
 
 logins() {
@@ -85,11 +84,14 @@ logins() {
 
 rebirths() {
 	storm_with_revivals storms rebirths "$REBIRTHS" 7000
+	# Who takes as long as this to come back is seldom so lucky. Those who flicker are.
+	is_watched || met "revivals" "$revivals"
 	met "searches by RCU that had to look" "$(counter rcu_misses)"
 }
 
 flicker() {
 	storm_with_revivals flicker "$FLICKERS" "$FLICKER_UIDS" 50000
+	met "revivals" "$revivals"
 }
 
 namespaces_of_one() {
