@@ -35,4 +35,6 @@ judge_mistakes() {
 			echo "not ok $number - $name"
 		fi
 	done < <("$RUN/$1/run" --words) >> "$dir/tap"
+	echo "# figure: mistakes found in the ${1#detectors-} kernel: $(grep -c '^ok' "$dir/tap")" \
+		>> "$dir/tap"
 }
