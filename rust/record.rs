@@ -691,9 +691,9 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// `is_on_top` says that no other livepatch for the same functions has come on top, or in the place
-    /// of this one. Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
-    /// is asked with `keyring_sem` held.
+    /// Keyrings are unlinked only if `in_charge` says that the kernel's own code is out of use. It
+    /// is asked with `keyring_sem` held. If another livepatch for the same functions has come, on
+    /// top of this one or in its place, `is_on_top` says `false`.
     ///
     /// Sleeps. Returns `ENOMEM` if memory runs out, and an error if something cannot be probed.
     pub(crate) fn new(

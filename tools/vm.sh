@@ -93,8 +93,8 @@ qemu() {
 	case $accelerator in
 	tcg) accelerator=tcg,thread=single cpu=max,erms=off,fsrm=off,fsrs=off ;;
 	esac
-	# While the kernel reads what its processor can do, KASAN takes pages for those of four-level
-	# tables, whatever they are, and an interrupt at that moment for a wild access.
+	# While the kernel reads what its processor can do, KASAN takes its page tables for those of
+	# four levels, whatever they are, and an interrupt at that moment for a wild access.
 	cpu+=$(if_watched "$kernel" ,la57=off "")
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"
