@@ -50,7 +50,7 @@ use crate::{
             self,
             CredentialExt as _, //
         },
-        fprobe,
+        ftrace,
         key::{
             Key,
             Permissions,
@@ -61,6 +61,7 @@ use crate::{
             Keyring, //
         },
         user::{
+            DroppedRef,
             FreeUid,
             User, //
         },
@@ -125,19 +126,17 @@ impl TestRecord {
 /// The kernel would free it to a cache that it is not from.
 pub(crate) struct Rescue;
 
-impl fprobe::Handler for Rescue {
+impl ftrace::Handler for Rescue {
     type Function = FreeUid;
-    type Data = ();
 
-    const PROBES_EXIT: bool = false;
-
-    fn entry(&self, address: usize) -> Option<()> {
-        let record = TestRecord::find(address)?;
+    fn entry(&self, dropped: DroppedRef) {
+        let Some(record) = TestRecord::find(dropped.address) else {
+            return;
+        };
 
         if record.count().load(Relaxed) == 1 {
             record.count().add(record.absent.xchg(0, Relaxed), Relaxed);
         }
-        None
     }
 }
 
@@ -180,6 +179,18 @@ impl TestUser {
         self.hide(2);
         // SAFETY: There are two references, and one is ours.
         unsafe { bindings::free_uid(self.0.user.get()) };
+    }
+
+    /// Leaves one reference. Two are dropped by tasks that are both in `free_uid()` before either
+    /// has changed the count.
+    pub(crate) fn leave_two_at_once(&self) {
+        self.hide(3);
+        for _ in 0..2 {
+            self.0.count().store(3, Relaxed);
+            // SAFETY: There are three references, and one is ours.
+            unsafe { bindings::free_uid(self.0.user.get()) };
+        }
+        self.0.count().store(1, Relaxed);
     }
 
     /// Leaves one reference, without a word.
@@ -581,10 +592,17 @@ impl Setup {
     }
 }
 
+/// Waits for the work that has begun: an owner looks, has somebody wait, and looks again.
+pub(crate) fn finish(records: &Records) {
+    for _ in 0..3 {
+        let _ = records.reap(|_| false);
+    }
+}
+
 impl Setup {
     /// Waits for the work that has begun.
     pub(crate) fn finish(&self) {
-        let _ = self.records().reap(|_| false);
+        finish(self.records());
     }
 
     /// Has the UID go, and returns whether its keyrings have gone.

@@ -263,7 +263,7 @@ mod tests {
         );
         assert!(*line(before.records(), 7710)?.state == *c"alive");
         before.user.leave();
-        before.records().reap(|_| false)?;
+        fixture::finish(before.records());
         assert!(fixture::wait_until(
             || lines(before.records(), 7710).is_ok_and(|lines| lines.is_empty())
         ));

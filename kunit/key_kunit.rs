@@ -115,9 +115,8 @@ mod tests {
     #[test]
     fn possessor_and_owner_have_the_permissions_of_the_mask() -> Result {
         let keyring = fixture::keyring(c"usk_key")?;
-        let may = |possessed, need| {
-            cred::with_current(|cred| keyring.permission(possessed, cred, need).is_ok())
-        };
+        let may =
+            |possessed, need| cred::with_current(|cred| keyring.permits(possessed, cred, need));
         let masks = [
             (bindings::KEY_POS_SEARCH, [true, false, false, false]),
             (bindings::KEY_USR_SEARCH, [true, true, false, false]),

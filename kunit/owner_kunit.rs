@@ -211,6 +211,20 @@ mod tests {
     }
 
     #[test]
+    fn two_last_pins_at_once_take_the_keyrings_with_them() -> Result {
+        let setup = Setup::new(1000)?;
+
+        setup.resolve()?;
+        let ((), counted) = counting(|| {
+            setup.user.leave_two_at_once();
+            setup.finish();
+        });
+        assert_eq!(counted, [1, 0, 0, 0]);
+        assert_eq!(setup.registered(), (false, false));
+        Ok(())
+    }
+
+    #[test]
     fn a_pin_that_is_not_the_last_takes_nothing() -> Result {
         let setup = Setup::new(1000)?;
         let pair = setup.resolve()?;
@@ -718,12 +732,12 @@ mod tests {
         let creds = [fixture::cred(&one, &ns)?, fixture::cred(&two, &ns)?];
         let first = serials(&resolver.resolve(&creds[0])?);
         let second = serials(&resolver.resolve(&creds[1])?);
-        let finish = || resolver.records.reap(|_| false);
+        let finish = || fixture::finish(&resolver.records);
 
         // The first has its keyrings in the register of the namespace, the second in its own.
         assert_eq!(resolver.records.registers(), 1);
         two.leave();
-        finish()?;
+        finish();
         assert_eq!(resolver.records.registers(), 0);
         assert!(fixture::is_gone(second.0));
         assert!(fixture::is_gone(second.1));
@@ -732,7 +746,7 @@ mod tests {
         two.come_back();
         let second = serials(&resolver.resolve(&creds[1])?);
         one.leave();
-        finish()?;
+        finish();
         assert!(fixture::is_gone(first.0));
         assert!(fixture::is_gone(first.1));
         assert_eq!(serials(&resolver.resolve(&creds[1])?), second);
@@ -1024,7 +1038,7 @@ mod tests {
         let (first, second) = serials(&resolver.resolve(&cred)?);
 
         user.leave();
-        resolver.records.reap(|_| false)?;
+        fixture::finish(&resolver.records);
         assert_eq!(resolver.records.pairs(), 0);
         assert!(fixture::is_gone(first));
         assert!(fixture::is_gone(second));

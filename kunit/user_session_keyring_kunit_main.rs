@@ -38,6 +38,7 @@ mod fixture;
 mod counters_kunit;
 mod cred_kunit;
 mod fprobe_kunit;
+mod ftrace_kunit;
 mod inventory_kunit;
 mod key_kunit;
 mod keyring_kunit;

@@ -296,9 +296,13 @@ pub(crate) struct Owner {
     pub(crate) user: ARef<User>,
     pub(crate) phase: Phase,
     state: Arc<State>,
-    /// When the last reference but ours was dropped, in nanoseconds.
+    /// When the last reference but ours was dropped, in nanoseconds, if it was.
     unpinned: Atomic<i64>,
-    /// Whether that was noticed: one of `NOTICED`, `SUSPECTED` and neither.
+    /// Whether references were about to be dropped since somebody looked: `SEEN` or not.
+    drops: Atomic<i32>,
+    /// Whether somebody is going to look again: `LISTED` or not.
+    listed: Atomic<i32>,
+    /// Whether it is known that ours is the only one: one of `NOTICED`, `SUSPECTED` and neither.
     noticed: Atomic<i32>,
     /// Whether to end whatever pins the record: one of `ASKED`, `FAILED` and neither.
     reaped: Atomic<i32>,
@@ -307,6 +311,12 @@ pub(crate) struct Owner {
     #[pin]
     work: Work<Owner>,
 }
+
+/// `free_uid()` was entered, and nobody has looked since.
+const SEEN: i32 = 1;
+
+/// Among those that are looked at again.
+const LISTED: i32 = 1;
 
 /// `free_uid()` was seen to drop the last reference but ours.
 const NOTICED: i32 = 1;
@@ -330,6 +340,8 @@ impl Owner {
                 phase: Phase::new(),
                 state: state.clone(),
                 unpinned: Atomic::new(0),
+                drops: Atomic::new(0),
+                listed: Atomic::new(0),
                 noticed: Atomic::new(0),
                 reaped: Atomic::new(0),
                 places <- new_mutex!(
@@ -355,20 +367,46 @@ impl Owner {
         self.user.refcount() - 1
     }
 
-    /// Notices that somebody has dropped a reference on the record of the UID.
+    /// Notices that somebody is about to drop a reference on the record of the UID, which is the
+    /// last but ours for sure if it `is_last`, and may be if not.
     ///
-    /// Returns whether the UID seems to be gone. May be called from any context but NMI.
-    pub(crate) fn notice(&self) -> bool {
-        if self.pins() != 0 {
-            return false;
-        }
-        self.notice_at(self.state.now());
-        true
+    /// Returns whether the owner is to be checked for that; if not, it will be anyway. May be
+    /// called from any context but NMI.
+    pub(crate) fn notice(&self, is_last: bool) -> bool {
+        self.unpinned.store(self.state.now().as_nanos(), Relaxed);
+
+        let is_first = self.drops.xchg(SEEN, Full) == 0 && self.listed.load(Relaxed) == 0;
+        is_last || is_first
     }
 
-    fn notice_at(&self, now: Delta) {
-        self.unpinned.store(now.as_nanos(), Relaxed);
-        self.noticed.store(NOTICED, Relaxed);
+    /// Looks whether what somebody was about to drop has been dropped, and was the last but ours.
+    ///
+    /// Sleeps.
+    fn look_at_drops(self: &Arc<Self>) {
+        if self.drops.xchg(0, Full) == 0 {
+            return;
+        }
+        if self.pins() == 0 {
+            self.noticed.store(NOTICED, Relaxed);
+        } else if self.listed.xchg(LISTED, Full) == 0
+            && self.state.look_again(self.clone()).is_err()
+        {
+            // It is found later, as if nobody had noticed.
+            self.listed.store(0, Relaxed);
+        }
+    }
+
+    /// Looks once more, some time after [`Self::look_at_drops`] has found another reference.
+    ///
+    /// Returns whether the owner is to be checked.
+    pub(crate) fn look_again(&self) -> bool {
+        // In this order: whoever finds it listed has been seen before the next line.
+        self.listed.xchg(0, Full);
+        if self.drops.xchg(0, Full) == 0 && self.pins() != 0 {
+            return false;
+        }
+        self.drops.xchg(SEEN, Full);
+        true
     }
 
     /// Looks whether the UID is gone, and returns in how much time its keyrings go.
@@ -382,10 +420,15 @@ impl Owner {
             let _ = self.noticed.cmpxchg(SUSPECTED, 0, Relaxed);
             return None;
         }
+        if self.drops.load(Relaxed) != 0 || self.listed.load(Relaxed) != 0 {
+            // Somebody has noticed.
+            return None;
+        }
         match self.noticed.cmpxchg(0, SUSPECTED, Relaxed) {
             Ok(_) => return None,
             Err(SUSPECTED) => {
-                self.notice_at(now);
+                self.unpinned.store(now.as_nanos(), Relaxed);
+                self.noticed.store(NOTICED, Relaxed);
                 Event::Missed.count();
             }
             Err(_) => {}
@@ -549,6 +592,8 @@ impl WorkItem for Owner {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        this.look_at_drops();
+
         let mut places = this.places.lock();
 
         if !places.ended {

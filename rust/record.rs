@@ -15,11 +15,15 @@
 //! keep what is in it, and its quota.
 //!
 //! Lock order: `Owner::places`, then `keyring_sem`, then `State::survivors`, then each on its own:
-//! the semaphores of keyrings, `State::owners_by_address`, `Namespace::owners`, locks of tables.
+//! the semaphores of keyrings, `State::owners_by_address`, `Namespace::owners`, locks of tables. On
+//! its own, and with no lock that another might wait for: `State::awaited`.
 
 #![forbid(unsafe_code)]
 
-use core::mem;
+use core::{
+    mem,
+    ops::RangeInclusive, //
+};
 
 use kernel::{
     impl_has_hr_timer, new_mutex,
@@ -65,7 +69,7 @@ use crate::{
             self,
             CredentialExt as _, //
         },
-        fprobe,
+        fprobe, ftrace,
         key::{
             Key,
             Serial, //
@@ -81,6 +85,7 @@ use crate::{
         },
         siphash::SipHasher,
         user::{
+            DroppedRef,
             FreeUid,
             User, //
         },
@@ -93,7 +98,10 @@ use crate::{
             UserNamespace,
             Watch, //
         },
-        workqueue::OwnedQueue, //
+        workqueue::{
+            self,
+            OwnedQueue, //
+        },
     },
     name::{
         Name,
@@ -232,6 +240,9 @@ impl WorkItem for Namespace {
     }
 }
 
+/// For how long somebody may be about to drop a reference. Whoever takes longer is missed.
+const DROP_TIME: Delta = Delta::from_millis(10);
+
 /// How often owners are looked through, for those whose death was missed.
 const SWEEP_PERIOD: Delta = Delta::from_secs(4);
 
@@ -264,6 +275,11 @@ pub(crate) struct State {
     #[pin]
     survivors_by_uid: RhashTable<(Id, Survivor)>,
     hasher: SipHasher,
+    /// Owners of which somebody may be about to drop a reference.
+    #[pin]
+    awaited: Mutex<KVVec<Arc<Owner>>>,
+    #[pin]
+    look_again: Work<State, LOOK_AGAIN>,
     #[pin]
     collect: Work<State, COLLECT>,
     #[pin]
@@ -276,10 +292,12 @@ pub(crate) struct State {
 
 const COLLECT: u64 = 1;
 const SWEEP: u64 = 2;
+const LOOK_AGAIN: u64 = 3;
 
 impl_has_work! {
     impl HasWork<Self, COLLECT> for State { self.collect }
     impl HasWork<Self, SWEEP> for State { self.sweep }
+    impl HasWork<Self, LOOK_AGAIN> for State { self.look_again }
 }
 
 impl_has_hr_timer! {
@@ -322,6 +340,22 @@ impl WorkItem<SWEEP> for State {
     }
 }
 
+impl WorkItem<LOOK_AGAIN> for State {
+    type Pointer = Arc<Self>;
+
+    /// Has owners checked whose UID has gone since they were last.
+    fn run(this: Arc<Self>) {
+        let awaited = mem::take(&mut *this.awaited.lock());
+
+        workqueue::rest(DROP_TIME);
+        for owner in awaited {
+            if owner.look_again() {
+                this.check(owner);
+            }
+        }
+    }
+}
+
 impl HrTimerCallback for State {
     type Pointer<'a> = Arc<Self>;
 
@@ -348,6 +382,8 @@ impl State {
                 survivors <- new_mutex!(Survivors::new(), "State::survivors"),
                 survivors_by_uid <- RhashTable::new(),
                 hasher: SipHasher::new(),
+                awaited <- new_mutex!(KVVec::new(), "State::awaited"),
+                look_again <- new_work!("State::look_again"),
                 collect <- new_work!("State::collect"),
                 sweep <- new_work!("State::sweep"),
                 timer <- HrTimer::new(),
@@ -440,6 +476,16 @@ impl State {
     pub(crate) fn check(&self, owner: Arc<Owner>) {
         // If it is queued already, it has yet to begin.
         let _ = self.queue.enqueue(owner);
+    }
+
+    /// Has an owner look once more, when references have been dropped that are about to be now.
+    ///
+    /// Sleeps. Returns `ENOMEM` if memory runs out.
+    pub(crate) fn look_again(self: &Arc<Self>, owner: Arc<Owner>) -> Result {
+        self.awaited.lock().push(owner, GFP_KERNEL)?;
+        // If it is queued already, it has yet to begin.
+        let _ = self.queue.enqueue::<_, LOOK_AGAIN>(self.clone());
+        Ok(())
     }
 
     /// Has all owners checked whose UID seems to be gone, and sets the alarm anew.
@@ -663,7 +709,7 @@ impl State {
         // What a namespace that is freed right now has found may still be queued.
         self.namespaces.clear();
         rcu::synchronize_rcu();
-        self.queue.flush();
+        self.queue.drain();
 
         self.owners.retain(|_| false);
         *self.owners_by_address.lock() = RBTree::new();
@@ -685,7 +731,7 @@ impl Drop for Open {
 ///
 /// Fields are dropped in this order.
 pub(crate) struct Records {
-    _uid_freed: Pin<KBox<fprobe::Registration<UidFreed>>>,
+    _uid_freed: Pin<KBox<ftrace::Registration<UidFreed>>>,
     _keyring_collected: Pin<KBox<fprobe::Registration<KeyringCollected>>>,
     state: Open,
 }
@@ -705,7 +751,7 @@ impl Records {
         let records = Self {
             state: Open(state.clone()),
             _uid_freed: KBox::pin_init(
-                fprobe::Registration::new(UidFreed(state.clone())),
+                ftrace::Registration::new(UidFreed(state.clone())),
                 GFP_KERNEL,
             )?,
             _keyring_collected: KBox::pin_init(
@@ -1162,31 +1208,36 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Tells an owner that somebody has dropped a reference on its `struct user_struct`.
-///
-/// The entry of the function cannot tell that it is the last but ours: of two tasks that drop one
-/// at the same time both may find three. At the exit of the later one there is one.
+/// Tells an owner that somebody drops what may be the last reference but ours on its
+/// `struct user_struct`.
 pub(crate) struct UidFreed(Arc<State>);
 
-impl fprobe::Handler for UidFreed {
-    type Function = FreeUid;
-    type Data = usize;
+impl UidFreed {
+    /// One reference is ours. Two tasks that drop the others at the same time may both find three.
+    /// If there are more of them, which one in a great many deaths may be, it is found later.
+    const FEW: RangeInclusive<i32> = 2..=3;
 
-    const PROBES_EXIT: bool = true;
+    #[cold]
+    #[inline(never)]
+    fn notice(&self, dropped: &DroppedRef) {
+        let key = owner_key(dropped.address);
 
-    fn entry(&self, address: usize) -> Option<usize> {
-        self.0
-            .owners
-            .get(&owner_key(address), &rcu::read_lock())
-            .map(|_| address)
-    }
-
-    fn exit(&self, address: usize) {
-        // Not the same owner, perhaps. Then it is no harm to check.
-        if let Some(owner) = self.0.owners.get(&owner_key(address), &rcu::read_lock()) {
-            if owner.notice() {
+        if let Some(owner) = self.0.owners.get(&key, &rcu::read_lock()) {
+            if owner.notice(dropped.refcount == *Self::FEW.start()) {
                 self.0.check(owner.clone());
             }
+        }
+    }
+}
+
+impl ftrace::Handler for UidFreed {
+    type Function = FreeUid;
+
+    // Most references that are dropped are far from the last.
+    #[inline]
+    fn entry(&self, dropped: DroppedRef) {
+        if Self::FEW.contains(&dropped.refcount) {
+            self.notice(&dropped);
         }
     }
 }
@@ -1196,17 +1247,13 @@ impl fprobe::Handler for UidFreed {
 /// The kernel's collector visits all keyrings in turn, those included that are dead themselves.
 pub(crate) struct KeyringCollected(Arc<State>);
 
-impl fprobe::Handler for KeyringCollected {
+impl ftrace::Handler for KeyringCollected {
     type Function = KeyringGc;
-    type Data = ();
 
-    const PROBES_EXIT: bool = false;
-
-    fn entry(&self, keyring: Collected) -> Option<()> {
+    fn entry(&self, keyring: Collected) {
         if keyring.is_uid_keyring && !keyring.is_live_without_expiry {
             // If it is queued already, it has yet to begin.
             let _ = self.0.queue.enqueue::<_, COLLECT>(self.0.clone());
         }
-        None
     }
 }

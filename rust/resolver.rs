@@ -312,7 +312,7 @@ fn answers(keyring: &Keyring, cred: &Credential) -> bool {
 /// Returns whether `cred`, who counts as the possessor, may search the keyring.
 #[inline]
 fn may_search(keyring: &Keyring, cred: &Credential) -> bool {
-    keyring.permission(true, cred, Need::Search).is_ok()
+    keyring.permits(true, cred, Need::Search)
 }
 
 #[inline]

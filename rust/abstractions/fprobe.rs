@@ -6,16 +6,7 @@
 //!
 //! Reference: <https://docs.kernel.org/trace/fprobe.html>
 
-use core::{
-    marker::{
-        PhantomData,
-        PhantomPinned, //
-    },
-    mem::{
-        align_of,
-        size_of, //
-    },
-};
+use core::marker::PhantomPinned;
 
 use kernel::{
     error::to_result,
@@ -24,71 +15,25 @@ use kernel::{
     types::Opaque, //
 };
 
+use super::ftrace::{
+    Function,
+    Handler,
+    Registers, //
+};
 use crate::bindings;
-
-/// The registers that a probed function was called with.
-pub(crate) struct Registers<'a>(*mut bindings::ftrace_regs, PhantomData<&'a ()>);
-
-impl Registers<'_> {
-    /// Returns the `n`th argument, counted from 0, if it is passed in a register.
-    #[doc(alias = "ftrace_regs_get_argument")]
-    #[inline]
-    pub(crate) fn argument(&self, n: u32) -> usize {
-        // SAFETY: The registers are valid for the duration of the handler, which is as long as
-        // `self` can exist.
-        unsafe { bindings::ftrace_regs_get_argument(self.0, n) }
-    }
-}
-
-/// A function that can be probed.
-///
-/// # Safety
-///
-/// `argument` must be right about the signature of the function.
-pub(crate) unsafe trait Function {
-    /// The name of the function.
-    const SYMBOL: &'static CStr;
-
-    /// What is of interest of its arguments.
-    type Argument;
-
-    /// Reads the argument, or returns [`None`] if this call of the function has none.
-    fn argument(registers: &Registers<'_>) -> Option<Self::Argument>;
-}
-
-/// What is to be done when a probed function is entered, and when it returns.
-///
-/// Handlers are called with preemption disabled, in whatever context the function is called in, and
-/// not at all within themselves. They must not sleep; on `PREEMPT_RT` that includes the taking of a
-/// `spinlock_t`.
-pub(crate) trait Handler: Send + Sync + 'static {
-    /// The function that is probed.
-    type Function: Function;
-
-    /// What is handed from the entry to the exit of the same call.
-    type Data: Copy + Send + 'static;
-
-    /// Whether the exit of the function is probed, which costs a good deal more than its entry.
-    const PROBES_EXIT: bool;
-
-    /// Called when the function is entered. The exit of this call is left alone on [`None`].
-    fn entry(&self, argument: <Self::Function as Function>::Argument) -> Option<Self::Data>;
-
-    /// Called when the function returns.
-    fn exit(&self, data: Self::Data) {
-        let _ = data;
-    }
-}
 
 /// The registration of a function probe.
 ///
+/// Any function that can be traced may be probed, by its name. The handler is called with
+/// preemption disabled, and not at all within itself.
+///
 /// # Invariants
 ///
-/// `fprobe` is registered, and its callbacks are those of `T`.
+/// `fprobe` is registered, and its callback is that of `T`.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub(crate) struct Registration<T: Handler> {
-    // The callbacks find `Self` by it: it has to be the first field.
+    // The callback finds `Self` by it: it has to be the first field.
     #[pin]
     fprobe: Opaque<bindings::fprobe>,
     #[pin]
@@ -109,22 +54,18 @@ impl<T: Handler> Registration<T> {
     /// if memory runs out.
     #[doc(alias = "register_fprobe_syms")]
     pub(crate) fn new(handler: T) -> impl PinInit<Self, Error> {
-        const { assert!(align_of::<T::Data>() <= align_of::<usize>()) };
-
         try_pin_init!(&this in Self {
             handler,
             fprobe: Opaque::new(bindings::fprobe {
                 entry_handler: Some(Self::entry),
-                exit_handler: if T::PROBES_EXIT { Some(Self::exit) } else { None },
-                entry_data_size: if T::PROBES_EXIT { size_of::<T::Data>() } else { 0 },
                 ..Default::default()
             }),
             _pin: PhantomPinned,
             _: {
                 let mut symbol = T::Function::SYMBOL.as_char_ptr();
 
-                // SAFETY: All fields are initialised, so the callbacks may be called at once. They
-                // are no longer called when the destructor, which unregisters, is done.
+                // SAFETY: All fields are initialised, so the callback may be called at once. It is
+                // no longer called when the destructor, which unregisters, is done.
                 to_result(unsafe {
                     bindings::register_fprobe_syms(
                         (&raw mut (*this.as_ptr()).fprobe).cast(),
@@ -145,56 +86,25 @@ impl<T: Handler> Registration<T> {
 
     /// # Safety
     ///
-    /// `fprobe` must be the field of a [`Registration<T>`], of which `handler` is initialised.
-    #[inline]
-    unsafe fn handler<'a>(fprobe: *mut bindings::fprobe) -> &'a T {
-        // SAFETY: The safety requirements guarantee that this is a `Registration`, whose first
-        // field this is. It is not dropped before the callbacks are over.
-        unsafe { &(*fprobe.cast::<Self>()).handler }
-    }
-
-    /// # Safety
-    ///
-    /// Only to be called as the entry callback of the `fprobe` of a [`Registration<T>`].
+    /// Only to be called as the callback of the `fprobe` of a [`Registration<T>`].
     unsafe extern "C" fn entry(
         fprobe: *mut bindings::fprobe,
         _entry_ip: usize,
         _ret_ip: usize,
         regs: *mut bindings::ftrace_regs,
-        entry_data: *mut c_void,
+        _entry_data: *mut c_void,
     ) -> c_int {
-        // SAFETY: The safety requirements of this function are those of the callee.
-        let handler = unsafe { Self::handler(fprobe) };
+        // SAFETY: They are valid for the duration of this call.
+        let registers = unsafe { Registers::from_raw(regs) };
+        // SAFETY: The safety requirements guarantee that this is a `Registration`, whose first
+        // field this is. It is not dropped before its callbacks are over.
+        let handler = unsafe { &(*fprobe.cast::<Self>()).handler };
 
-        let registers = Registers(regs, PhantomData);
-        let data = T::Function::argument(&registers).and_then(|argument| handler.entry(argument));
-
-        match data {
-            Some(data) if T::PROBES_EXIT => {
-                // SAFETY: There are `entry_data_size` bytes for it, aligned as a `long` is.
-                unsafe { entry_data.cast::<T::Data>().write(data) };
-                0
-            }
-            // Anything but 0 makes the exit of this call go unprobed.
-            _ => 1,
+        if let Some(argument) = T::Function::argument(&registers) {
+            handler.entry(argument);
         }
-    }
-
-    /// # Safety
-    ///
-    /// Only to be called as the exit callback of the `fprobe` of a [`Registration<T>`].
-    unsafe extern "C" fn exit(
-        fprobe: *mut bindings::fprobe,
-        _entry_ip: usize,
-        _ret_ip: usize,
-        _regs: *mut bindings::ftrace_regs,
-        entry_data: *mut c_void,
-    ) {
-        // SAFETY: The safety requirements of this function are those of the callee.
-        let handler = unsafe { Self::handler(fprobe) };
-
-        // SAFETY: `entry` returned 0 for this call, so it has written the data.
-        handler.exit(unsafe { entry_data.cast::<T::Data>().read() });
+        // It would be of interest if there was a callback for the exit.
+        0
     }
 }
 

@@ -247,21 +247,23 @@ impl Key {
         to_result(unsafe { bindings::key_validate(self.as_ptr()) })
     }
 
-    /// Checks that `cred` has a permission, and that no security module objects.
+    /// Returns whether `cred` has a permission, and no security module objects.
     ///
-    /// May be called from any context, as long as `cred` is kept alive. Returns `EACCES`, or what a
-    /// security module returns.
+    /// May be called from any context, as long as `cred` is kept alive.
     #[doc(alias = "key_task_permission")]
     #[inline]
-    pub(crate) fn permission(&self, possessed: bool, cred: &Credential, need: Need) -> Result {
+    pub(crate) fn permits(&self, possessed: bool, cred: &Credential, need: Need) -> bool {
         // SAFETY: Both pointers are valid by the type invariants.
-        to_result(unsafe {
+        let result = unsafe {
             bindings::key_task_permission(
                 KeyRef::encode(self, possessed),
                 cred.as_ptr(),
                 need as bindings::key_need_perm,
             )
-        })
+        };
+
+        // Nobody asks for the errno, and to make an `Error` of it is a call.
+        result == 0
     }
 
     /// Revokes the key.

@@ -30,7 +30,7 @@ use kernel::{
 };
 
 use super::{
-    fprobe,
+    ftrace,
     key::{
         Key,
         KeyRef,
@@ -279,13 +279,13 @@ pub(crate) struct Collected {
 }
 
 // SAFETY: The function takes a valid pointer to a keyring as its first argument.
-unsafe impl fprobe::Function for KeyringGc {
+unsafe impl ftrace::Function for KeyringGc {
     const SYMBOL: &'static CStr = c"keyring_gc";
 
     type Argument = Collected;
 
-    fn argument(registers: &fprobe::Registers<'_>) -> Option<Collected> {
-        let keyring = ptr::with_exposed_provenance(registers.argument(0));
+    fn argument(registers: &ftrace::Registers<'_>) -> Option<Collected> {
+        let keyring = ptr::with_exposed_provenance(registers.first_argument());
         // SAFETY: The kernel frees keys by the work item that calls this function only.
         let keyring = unsafe { Keyring::from_ptr(keyring) };
 

@@ -176,8 +176,8 @@ impl<T: Patch> Slot<T> {
         // SAFETY: `T` has no other slot. Replacement functions are not called before the patch is
         // enabled, which is when the pointer has been set, and the `Registration` is not dropped as
         // long as a task executes one: the kernel waits for all tasks to leave them, and then for
-        // the module to be removed.
-        unsafe { &(*self.0.load(Acquire)).data }
+        // the module to be removed. So nobody changes the pointer meanwhile.
+        unsafe { &(**self.0.as_ptr()).data }
     }
 
     /// Returns whether the patch is enabled.

@@ -16,6 +16,7 @@
 pub(crate) mod counters;
 pub(crate) mod cred;
 pub(crate) mod fprobe;
+pub(crate) mod ftrace;
 pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod livepatch;

@@ -18,8 +18,8 @@ pub(crate) fn linger() -> Delta {
 /// Returns whether root is to be told that it relies on the keyrings of its UID.
 #[inline]
 pub(crate) fn notice_root() -> bool {
-    // SAFETY: An FFI call with no additional requirements.
-    unsafe { bindings::param_notice_root() }
+    // SAFETY: A byte that the kernel writes by single stores, and which is 0 or 1.
+    unsafe { (&raw const bindings::notice_root_enabled).read_volatile() }
 }
 
 /// Says in the log, but not too often, that the current task relies on the keyrings of root.

@@ -13,7 +13,7 @@ use kernel::{
     types::Opaque, //
 };
 
-use super::fprobe;
+use super::ftrace;
 use crate::bindings;
 
 /// Wraps the kernel's `struct user_struct`.
@@ -89,20 +89,41 @@ unsafe impl AlwaysRefCounted for User {
     }
 }
 
+/// A reference on a UID record that is about to be dropped.
+pub(crate) struct DroppedRef {
+    /// Not the record itself, which may be freed next.
+    pub(crate) address: usize,
+    /// How many references there are at this moment, this one included.
+    pub(crate) refcount: i32,
+}
+
 /// `free_uid()`, by which every reference on a UID record is dropped.
 pub(crate) struct FreeUid;
 
 // SAFETY: The function takes a pointer to a `struct user_struct` as its only argument.
-unsafe impl fprobe::Function for FreeUid {
+unsafe impl ftrace::Function for FreeUid {
     const SYMBOL: &'static CStr = c"free_uid";
 
-    // Not the record itself: when the function returns, it may have been freed.
-    type Argument = usize;
+    type Argument = DroppedRef;
 
-    fn argument(registers: &fprobe::Registers<'_>) -> Option<usize> {
-        match registers.argument(0) {
-            0 => None,
-            address => Some(address),
+    #[inline]
+    fn argument(registers: &ftrace::Registers<'_>) -> Option<DroppedRef> {
+        let address = registers.first_argument();
+        let user: *const bindings::user_struct = core::ptr::with_exposed_provenance(address);
+
+        if user.is_null() {
+            return None;
         }
+        // SAFETY: The caller of the function owns the reference that it is to drop.
+        let refcount = unsafe { User::from_ptr(user) }.refcount();
+
+        Some(DroppedRef { address, refcount })
+    }
+}
+
+// SAFETY: It is the address of that function.
+unsafe impl ftrace::Exported for FreeUid {
+    fn address() -> usize {
+        bindings::free_uid as usize
     }
 }

@@ -33,7 +33,7 @@ use kernel::{
 };
 
 use super::{
-    fprobe,
+    fprobe, ftrace,
     keyring::Keyring,
     rhashtable::{
         RhashTable,
@@ -140,9 +140,11 @@ impl UserNamespace {
     /// It is set once, and the namespace holds a reference on it for as long as it exists.
     #[inline]
     pub(crate) fn user_keyring_register(&self) -> Option<&Keyring> {
-        // SAFETY: By the type invariant the pointer is valid. The load pairs with the release in
-        // `set_user_keyring_register` or its equivalent in C.
-        let key = unsafe { atomic_load(&raw mut (*self.as_ptr()).user_keyring_register, Acquire) };
+        // As `READ_ONCE()`, a load of its own. What is read through the pointer depends on it, and
+        // so comes after what came before the release in `set_user_keyring_register` or its
+        // equivalent in C.
+        // SAFETY: By the type invariant the pointer is valid, and the field is an aligned word.
+        let key = unsafe { (&raw const (*self.as_ptr()).user_keyring_register).read_volatile() };
 
         // SAFETY: If it is not NULL, it is a keyring on which the namespace holds a reference.
         (!key.is_null()).then(|| unsafe { Keyring::from_ptr(key) })
@@ -228,14 +230,14 @@ impl Drop for KeyringsGuard<'_> {
 pub(crate) struct KeyFreeUserNs;
 
 // SAFETY: The function takes a valid pointer to a `struct user_namespace` as its only argument.
-unsafe impl fprobe::Function for KeyFreeUserNs {
+unsafe impl ftrace::Function for KeyFreeUserNs {
     const SYMBOL: &'static CStr = c"key_free_user_ns";
 
     // Not the namespace itself: it has no references any more.
     type Argument = Id;
 
-    fn argument(registers: &fprobe::Registers<'_>) -> Option<Id> {
-        let ns = ptr::with_exposed_provenance(registers.argument(0));
+    fn argument(registers: &ftrace::Registers<'_>) -> Option<Id> {
+        let ns = ptr::with_exposed_provenance(registers.first_argument());
 
         // SAFETY: The namespace is valid until the function returns, and its identifier is set.
         Some(unsafe { UserNamespace::from_ptr(ns) }.id())
@@ -246,7 +248,7 @@ unsafe impl fprobe::Function for KeyFreeUserNs {
 pub(crate) trait OnFree: Clone + Send + Sync + 'static {
     /// Called when a namespace is being freed, to which no task belongs any more.
     ///
-    /// As [`fprobe::Handler::entry`] it must not sleep.
+    /// As [`ftrace::Handler::entry`] it must not sleep.
     fn on_free(&self);
 }
 
@@ -388,15 +390,11 @@ impl<T: OnFree> Freed<T> {
     }
 }
 
-impl<T: OnFree> fprobe::Handler for Freed<T> {
+impl<T: OnFree> ftrace::Handler for Freed<T> {
     type Function = KeyFreeUserNs;
-    type Data = ();
 
-    const PROBES_EXIT: bool = false;
-
-    fn entry(&self, id: Id) -> Option<()> {
+    fn entry(&self, id: Id) {
         self.free(id);
-        None
     }
 }
 

@@ -8,6 +8,11 @@ use core::ptr::NonNull;
 
 use kernel::{
     prelude::*,
+    time::{
+        msecs_to_jiffies,
+        Delta,
+        Msecs, //
+    },
     workqueue::{
         Queue,
         RawWorkItem, //
@@ -66,6 +71,16 @@ impl OwnedQueue {
         // SAFETY: By the type invariant the pointer is valid.
         unsafe { bindings::__flush_workqueue(self.0.as_ptr()) };
     }
+
+    /// Waits until all work items have been executed, those included that they enqueue.
+    ///
+    /// Sleeps. Must not be called by a work item of this queue, and nobody else may enqueue
+    /// anything meanwhile.
+    #[doc(alias = "drain_workqueue")]
+    pub(crate) fn drain(&self) {
+        // SAFETY: By the type invariant the pointer is valid.
+        unsafe { bindings::drain_workqueue(self.0.as_ptr()) };
+    }
 }
 
 impl Drop for OwnedQueue {
@@ -73,4 +88,15 @@ impl Drop for OwnedQueue {
         // SAFETY: By the type invariant we own the queue. It is drained first.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
+}
+
+/// Sleeps, as work items should that do so all the time: it is not taken for load.
+///
+/// May take some milliseconds longer than `time`.
+#[doc(alias = "schedule_timeout_idle")]
+pub(crate) fn rest(time: Delta) {
+    let jiffies = msecs_to_jiffies(time.as_millis() as Msecs);
+
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { bindings::schedule_timeout_idle(jiffies as isize) };
 }

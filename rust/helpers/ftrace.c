@@ -2,8 +2,8 @@
 
 #include <linux/ftrace.h>
 
-unsigned long rust_helper_ftrace_regs_get_argument(struct ftrace_regs *regs,
-						   unsigned int n)
+/* Where the number is constant, this is a single load. */
+unsigned long rust_helper_ftrace_regs_first_argument(struct ftrace_regs *regs)
 {
-	return ftrace_regs_get_argument(regs, n);
+	return ftrace_regs_get_argument(regs, 0);
 }

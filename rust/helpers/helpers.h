@@ -30,14 +30,14 @@ const struct cred *rust_helper_kernel_cred(void);
 const struct cred *rust_helper_override_creds(const struct cred *cred);
 const struct cred *rust_helper_revert_creds(const struct cred *cred);
 
-unsigned long rust_helper_ftrace_regs_get_argument(struct ftrace_regs *regs,
-						   unsigned int n);
+unsigned long rust_helper_ftrace_regs_first_argument(struct ftrace_regs *regs);
 
 long rust_helper_keyring_read(struct key *keyring, key_serial_t *serials,
 			      size_t size);
 
 unsigned int rust_helper_param_linger(void);
-bool rust_helper_param_notice_root(void);
+/* A variable: it is read by each look-up. */
+extern bool rust_helper_notice_root_enabled;
 void rust_helper_notice_root(void);
 
 unsigned int rust_helper_table_buckets(struct rhashtable *ht);

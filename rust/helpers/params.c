@@ -32,16 +32,11 @@ unsigned int rust_helper_param_linger(void)
 	return READ_ONCE(linger);
 }
 
-static bool notice_root;
+bool rust_helper_notice_root_enabled;
 
-module_param(notice_root, bool, 0644);
+module_param_named(notice_root, rust_helper_notice_root_enabled, bool, 0644);
 MODULE_PARM_DESC(notice_root,
 		 "Say in the log when a process of root has no session keyring of its own");
-
-bool rust_helper_param_notice_root(void)
-{
-	return READ_ONCE(notice_root);
-}
 
 void rust_helper_notice_root(void)
 {

@@ -150,22 +150,8 @@ static void watch(const char *below)
 	write_attribute("stacktrace-depth", 32);
 }
 
-/*
- * If memory runs out when the kernel begins to trace exits of functions, it can never do so again:
- * register_ftrace_graph() leaves FTRACE_OPS_FL_GRAPH set.
- */
-static void spare_ftrace_graph(void)
-{
-	unsigned long start, end;
-
-	find_function("register_ftrace_graph", &start, &end);
-	write_attribute("reject-start", start);
-	write_attribute("reject-end", end);
-}
-
 static void set_up(void)
 {
-	spare_ftrace_graph();
 	write_attribute("ignore-gfp-wait", 0);
 	write_setting(FAIL_PAGE_ALLOC "min-order", 0);
 	write_attribute("verbose", 0);

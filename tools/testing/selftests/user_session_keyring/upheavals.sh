@@ -413,30 +413,12 @@ trace_all() {
 	[ $((cycle % 2)) = 0 ] || unload
 }
 
-# Whoever has the number 0 among the users of function graphs is told of each return, be it from a
-# function of its own or not. Function probes are not prepared for that, and the kernel warns, once.
-# Numbers are given by turns: the first user since the kernel booted has it, a second instance of
-# the tracer, which keeps it.
-take_first_place() {
-	mkdir "$TRACING/instances/first"
-	echo key_free_user_ns >"$TRACING/instances/first/set_ftrace_filter"
-	echo function_graph >"$TRACING/instances/first/current_tracer" ||
-		complain "there is no second tracer"
-}
-
-leave_first_place() {
-	echo nop >"$TRACING/instances/first/current_tracer"
-	rmdir "$TRACING/instances/first"
-}
-
 traced() {
 	need_tracing
-	take_first_place
 	old=0
 	new=0
 	hit=0
 	under_load repeat trace_all
-	leave_first_place
 	met "lines of the kernel's functions" "$old"
 	met "lines of the module's functions" "$new"
 	met "hits of kprobes" "$hit"
