@@ -10,7 +10,7 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER STAGES
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit storms keyutils proof shell stock check distclean help
+.PHONY: run test kunit storms keyutils proof bench shell stock check distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -47,6 +47,9 @@ keyutils:			## the test suite of keyutils, without the module and with it
 
 proof:				## all tests at full length: 75 minutes on 2 CPUs
 	@tools/proof.sh
+
+bench:				## what look-ups cost, in instructions, into Documentation
+	@tools/bench.sh
 
 shell:				## a prompt in that kernel, with the module loaded
 	@tools/shell.sh

@@ -28,8 +28,10 @@ test_guest() {
 }
 
 guest() {
+	local reader=memory
+	[[ ! -e $1/followed ]] || reader=trace
 	if [[ -p $1/answers ]]; then
-		vm "$@" | in_root python3 /mnt/src/tools/memory.py "$(inside "$1")"
+		vm "$@" | in_root python3 "/mnt/src/tools/$reader.py" "$(inside "$1")"
 	else
 		vm "$@"
 	fi > "$1/tap"
@@ -73,7 +75,7 @@ done
 kinds=("$@")
 [[ $# != 0 ]] || kinds=(
 	host kunit end-to-end memory keyutils differential threats faults storms takeovers
-	upheavals
+	upheavals bench trace
 )
 [[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"
 for kind in "${kinds[@]}"; do

@@ -82,6 +82,8 @@ foreign_races() {
 # input and output; the first one, the console, is DIR/console.log.
 qemu() {
 	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 cpu=host signal=on
+	local memory cpus=2 more=()
+	memory=$(memory "$kernel")
 	shift 5
 	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
 		die "QEMU is missing from the build root:" \
@@ -92,12 +94,18 @@ qemu() {
 	# think that they are fast.
 	case $accelerator in
 	tcg) accelerator=tcg,thread=single cpu=max,erms=off,fsrm=off,fsrs=off ;;
+	# The clock counts instructions. Their number is that of a processor that is not talked out
+	# of its instructions for strings.
+	icount) accelerator=tcg cpu=max cpus=1 memory=2G more=(-icount "shift=0,sleep=off") ;;
+	# For what depends on processors that run at the same time. Code had better not be patched.
+	parallel) accelerator=tcg,thread=multi cpu=max,erms=off,fsrm=off,fsrs=off ;;
 	esac
 	# While the kernel reads what its processor can do, KASAN takes its page tables for those of
 	# four levels, whatever they are, and an interrupt at that moment for a wild access.
 	cpu+=$(if_watched "$kernel" ,la57=off "")
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"
+	[[ ! -e $dir/followed ]] || more+=(-gdb "unix:$(inside "$dir")/gdb,server=on,wait=off")
 	in_root sh -euc '
 		/mnt/src/tools/guest/initramfs.sh > "$1/initramfs"
 		cp -a "$2" /tmp/payload
@@ -106,8 +114,8 @@ qemu() {
 		shift 2
 		exec "$@"
 	' -- "$(inside "$dir")" "$(inside "$payload")" timeout --foreground -k 5 "$seconds" \
-		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp 2 \
-		-m "$(memory "$kernel")" -nic none -display none -monitor none -no-reboot \
+		qemu-system-x86_64 -accel "$accelerator" -cpu "$cpu" -smp "$cpus" \
+		"${more[@]}" -m "$memory" -nic none -display none -monitor none -no-reboot \
 		-qmp "unix:$(inside "$dir")/monitor,server=on,wait=off" \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-serial "file:$(inside "$dir")/console.log" \
@@ -117,8 +125,9 @@ qemu() {
 }
 
 # Run a guest, its output to the standard output; DIR/status says "ok", or how it ended instead. If
-# there is a pipe DIR/answers, it is the guest's input. A kernel that complains before it runs
-# anything is booted again; the console of that is kept.
+# there is a pipe DIR/answers, it is the guest's input; and with a file DIR/followed, the socket
+# DIR/gdb is QEMU's stub for debuggers. A kernel that complains before it runs anything is booted
+# again; the console of that is kept.
 vm() {
 	local status complaint boot input=/dev/null
 	[[ ! -p $1/answers ]] || input=$1/answers
@@ -130,7 +139,7 @@ vm() {
 		((status == 65)) || break
 		cp "$1/console.log" "$1/console-unfit-$boot.log"
 	done
-	rm -f "$1"/{initramfs,monitor,answers}
+	rm -f "$1"/{initramfs,monitor,answers,gdb}
 	complaint=$(complaint "$1/console.log") || true
 	complaint=${complaint:+complained: $complaint}
 	case $status in
