@@ -127,14 +127,15 @@ def parts_table(traces):
 
 def rates_table(rates):
     words = {
-        "2 same none": ("two callers of one UID, against one", "1 same none"),
-        "2 different none": ("two callers of different UIDs, against one", "1 same none"),
-        "1 same creator": ("one caller beside UIDs that come and go, against one beside a process "
-                           "that only calls ``getuid(2)``", "1 same idle"),
+        "2 getuid none": "two callers of ``getuid(2)``, against one",
+        "2 same none": "two callers of ``@us`` of one UID, against one",
+        "2 different none": "two callers of ``@us`` of different UIDs, against one",
+        "1 same creator": "one caller of ``@us`` beside UIDs that come and go, against one beside a "
+                          "process that only calls ``getuid(2)``",
     }
     rates = {(side, " ".join(what)): int(rate) for side, *what, rate in rates}
-    rows = [(text, *(f"{rates[side, what] / rates[side, than]:.2f}" for side in SIDES))
-            for what, (text, than) in words.items()]
+    rows = [(text, *(f"{rates[side, what] / 1000:.2f}" for side in SIDES))
+            for what, text in words.items()]
     return table(["", "in-tree", "module"], rows, "64, 18, 18")
 
 

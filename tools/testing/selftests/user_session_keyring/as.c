@@ -9,42 +9,17 @@
  *        as -j PID UID COMMAND [ARG]...	in the namespace of PID
  */
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(125);
-}
-
-static void become(uid_t uid)
-{
-	if (setgroups(0, NULL) || setresgid(uid, uid, uid) ||
-	    setresuid(uid, uid, uid))
-		die("setresuid");
-	/* Or what changed its UID may not write below its own /proc/PID. */
-	prctl(PR_SET_DUMPABLE, 1);
-}
+#include "users.h"
 
 static void new_namespace(void)
 {
 	if (unshare(CLONE_NEWUSER))
 		die("unshare");
-}
-
-static void map_to_root(uid_t uid)
-{
-	int fd;
-
-	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || dprintf(fd, "0 %u 1\n", uid) < 0)
-		die("uid_map");
-	close(fd);
 }
 
 static void join_namespace(const char *pid)

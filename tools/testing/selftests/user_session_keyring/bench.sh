@@ -91,13 +91,6 @@ cost() {
 	sed -n "s/^bench: $1 $2 $3 $4 //p" "$WORK/figures"
 }
 
-# at_most PER_MILLE THIS THAT: THIS is at most so much of THAT.
-at_most() {
-	note "$2 against $3"
-	{ [ "${2:-0}" -gt 0 ] && [ $((${2:-0} * 1000)) -le $((${3:-0} * $1)) ]; } ||
-		complain "$2 is more than $1 per mille of $3"
-}
-
 limit() {
 	at_most 1000 "$(cost module 1 1 @us)" "$US_LIMIT"
 }
@@ -124,8 +117,10 @@ lives() {
 
 if [ "$1" != --list ]; then
 	# Each UID is pinned by a file, and has two keyrings; all namespaces are one UID's.
-	sysctl -q -w fs.file-max=1000000 fs.nr_open=1000000 user.max_user_namespaces=10000 \
-		kernel.keys.maxkeys=100000 kernel.keys.maxbytes=100000000 || exit
+	# Where memory lies is not to differ from one process to the next.
+	sysctl -q -w kernel.randomize_va_space=0 fs.file-max=1000000 fs.nr_open=1000000 \
+		user.max_user_namespaces=10000 kernel.keys.maxkeys=100000 \
+		kernel.keys.maxbytes=100000000 || exit
 	# shellcheck disable=SC3045 # the guest's shell has it
 	ulimit -n 1000000
 fi

@@ -53,6 +53,24 @@ same() {
 	[ "$2" = "$3" ] || complain "$1: \"$2\" should be \"$3\""
 }
 
+# compare PER_MILLE OPERATOR THIS THAT: THIS to so much of THAT.
+compare() {
+	note "$3 against $4"
+	if [ "${3:-0}" -le 0 ] || [ "${4:-0}" -le 0 ]; then
+		complain "a figure is missing"
+	elif ! test $(($3 * 1000)) "$2" $(($4 * $1)); then
+		complain "not so: $3 $2 $1 per mille of $4"
+	fi
+}
+
+at_most() {
+	compare "$1" -le "$2" "$3"
+}
+
+at_least() {
+	compare "$1" -ge "$2" "$3"
+}
+
 # wait_for SECONDS COMMAND...: poll it until it succeeds.
 wait_for() {
 	tries=$(($1 * 20 * PATIENCE))

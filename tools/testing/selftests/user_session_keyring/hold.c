@@ -30,15 +30,10 @@
 #include <sys/wait.h>
 
 #include "keys.h"
+#include "users.h"
 
 #define ENABLED	"/sys/kernel/livepatch/user_session_keyring/enabled"
 #define OTHER	5900	/* whose session keyring links what survives */
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 /* The file is left open. */
 static void pin(uid_t uid)
@@ -48,11 +43,9 @@ static void pin(uid_t uid)
 		die("a file of a UID");
 }
 
-static void become(uid_t uid)
+static void live_as(uid_t uid)
 {
-	if (setresuid(uid, uid, uid))
-		die("setresuid");
-	prctl(PR_SET_DUMPABLE, 1);
+	become(uid);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
@@ -86,14 +79,11 @@ static int wait_for(pid_t pid)
 static void live_in_namespace(uid_t uid, int ready, int go)
 {
 	char byte;
-	int fd;
 
-	become(uid);
+	live_as(uid);
 	if (unshare(CLONE_NEWUSER))
 		die("unshare");
-	fd = open("/proc/self/uid_map", O_WRONLY);
-	if (fd < 0 || dprintf(fd, "0 %u 1\n", uid) < 0)
-		die("uid_map");
+	map_to_root(uid);
 	if (get_keyring_id(USER_SESSION, 0) < 0)
 		_exit(1);
 	if (write(ready, "", 1) != 1 || read(go, &byte, 1) != 1)
@@ -169,7 +159,7 @@ static int live_and_link(uid_t uid)
 	pid_t pid = fork();
 
 	if (!pid) {
-		become(uid);
+		live_as(uid);
 		_exit(look_up() < 0 ||
 		      keyctl(KEYCTL_LINK, USER_SESSION, SESSION, 0, 0));
 	}
@@ -218,7 +208,7 @@ static int look_for_ever(uid_t uid)
 	pid_t pid = fork();
 
 	if (!pid) {
-		become(OTHER);
+		live_as(OTHER);
 		for (;;)
 			getpriority(PRIO_USER, uid);
 	}

@@ -2,14 +2,14 @@
 /*
  * How many look-ups of @us are made in a second, on two processors.
  *
- * Usage: rate CALLERS same|different NEIGHBOUR MILLISECONDS
+ * Usage: rate CALLERS same|different|getuid NEIGHBOUR MILLISECONDS
  *
- * There are one or two callers, on a processor each, of the same UID or of different ones. The
- * neighbour, on the second processor, is "none", "idle", which makes a system call that touches
- * nothing, or "creator", who has one UID after the other log in, get its keyrings, and log out.
+ * There are one or two callers, on a processor each, of the same UID or of different ones, or they
+ * make a system call that touches nothing. The neighbour, on the second processor, is "none",
+ * "idle", which makes such calls, or "creator", who has one UID after the other log in, get its
+ * keyrings, and log out.
  */
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "keys.h"
+#include "users.h"
 
 #define CALLER		1000
 #define VISITORS	100000
@@ -31,12 +32,6 @@ static struct shared {
 	atomic_ulong calls;
 } *shared;
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
 static void stay_on(int cpu)
 {
 	cpu_set_t set;
@@ -45,12 +40,6 @@ static void stay_on(int cpu)
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		die("sched_setaffinity");
-}
-
-static void become(uid_t uid)
-{
-	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
-		die("setresuid");
 }
 
 static void look_up(void)
@@ -70,7 +59,12 @@ static void wait_for_go(void)
 		sched_yield();
 }
 
-static void call(uid_t uid)
+static void call_getuid(void)
+{
+	syscall(__NR_getuid);
+}
+
+static void caller(uid_t uid, void (*call)(void))
 {
 	unsigned long calls = 0;
 
@@ -79,7 +73,7 @@ static void call(uid_t uid)
 	wait_for_go();
 	for (; !shared->stop; calls += MANY)
 		for (int i = 0; i < MANY; i++)
-			look_up();
+			call();
 	shared->calls += calls;
 }
 
@@ -88,7 +82,7 @@ static void idle(void)
 	wait_for_go();
 	while (!shared->stop)
 		for (int i = 0; i < MANY; i++)
-			syscall(__NR_getuid);
+			call_getuid();
 }
 
 static void create(void)
@@ -110,15 +104,7 @@ static void create(void)
 	}
 }
 
-static void neighbour(const char *kind)
-{
-	if (!strcmp(kind, "creator"))
-		create();
-	else
-		idle();
-}
-
-static void in_child(int cpu, uid_t uid, const char *kind)
+static void in_child(int cpu, uid_t uid, const char *what)
 {
 	pid_t pid = fork();
 
@@ -127,10 +113,12 @@ static void in_child(int cpu, uid_t uid, const char *kind)
 	if (pid)
 		return;
 	stay_on(cpu);
-	if (kind)
-		neighbour(kind);
+	if (!strcmp(what, "creator"))
+		create();
+	else if (!strcmp(what, "idle"))
+		idle();
 	else
-		call(uid);
+		caller(uid, strcmp(what, "getuid") ? look_up : call_getuid);
 	_exit(0);
 }
 
@@ -149,7 +137,8 @@ int main(int argc, char **argv)
 	long begin, end;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: rate CALLERS same|different NEIGHBOUR MILLISECONDS\n");
+		fprintf(stderr, "usage: rate CALLERS same|different|getuid NEIGHBOUR "
+				"MILLISECONDS\n");
 		return 2;
 	}
 	callers = atoi(argv[1]);
@@ -162,7 +151,7 @@ int main(int argc, char **argv)
 		die("mmap");
 
 	for (int i = 0; i < callers; i++)
-		in_child(i, CALLER + (strcmp(argv[2], "same") ? i : 0), NULL);
+		in_child(i, CALLER + (strcmp(argv[2], "same") ? i : 0), argv[2]);
 	if (others)
 		in_child(1, 0, argv[3]);
 	while (shared->ready < callers + others)

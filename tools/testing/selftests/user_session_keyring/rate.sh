@@ -7,19 +7,22 @@
 #
 # Usage: rate.sh [--list]
 #
-# Each figure is a line "# rate: SIDE CALLERS UIDS NEIGHBOUR NUMBER", in look-ups each second of
-# the machine's time, which says nothing by itself: only their ratios do. They are taken by turns.
+# Each figure is a line "# rate: SIDE CALLERS UIDS NEIGHBOUR NUMBER": how much gets done, in a
+# thousandth of what a single caller does, or of what one does beside an idle neighbour if there is
+# one. A machine is now faster, now slower, so both are measured at once, time and again, and NUMBER
+# is the median. What two callers can do at best, with QEMU's own threads beside them, those of
+# getuid() do.
 
 cd "$(dirname "$0")" || exit
 . ./functions.sh
 
 ONLINE=/sys/devices/system/cpu/cpu1/online
-ROUNDS=11
-MILLISECONDS=500
+ROUNDS=61
+MILLISECONDS=100
 
 RATES="present: with the module
 absent: without it
-two_uids: two callers of different UIDs get 1.9 times as much done as one
+two_uids: two callers of different UIDs get 0.95 times as much done as they can
 undisturbed: UIDs that come and go cost a caller 5 % at most"
 
 # rate SIDE
@@ -33,17 +36,24 @@ rate() {
 			1 same none
 			2 same none
 			2 different none
+			1 getuid none
+			2 getuid none
 			1 same idle
 			1 same creator
 		EOF
 	done >"$WORK/$1"
-	sort -k 1,3 -k 4n "$WORK/$1" | awk -v side="$1" -v middle="$(((ROUNDS + 1) / 2))" '
+	awk '
+		$1 == 1 && $3 != "creator" { than = $4; next }
+		{ print $1, $2, $3, int($4 * 1000 / than) }
+	' "$WORK/$1" | sort -k 1,3 -k 4n | awk -v side="$1" -v middle="$(((ROUNDS + 1) / 2))" '
 		{ what = $1 " " $2 " " $3; n = what == last ? n + 1 : 1; last = what }
 		n == middle { print "rate:", side, what, $4 }
 	' | tee -a "$WORK/rates" | sed 's/^/# /'
 }
 
+# What the kernel says of a processor that comes and goes, and of a clock that is not even.
 second_processor() {
+	also_expected="^<[56]>(smpboot:|calibrate_delay_direct\(\)|Probably due to long platform) "
 	holds "$ONLINE" "$1" || echo "$1" >"$ONLINE" || complain "no second processor: $1"
 }
 
@@ -61,21 +71,17 @@ absent() {
 	rate in-tree
 }
 
-# at_least PER_MILLE THIS THAT: what comes after "rate: module".
-at_least() {
-	this=$(sed -n "s/^rate: module $2 //p" "$WORK/rates")
-	that=$(sed -n "s/^rate: module $3 //p" "$WORK/rates")
-	note "$this against $that"
-	{ [ "${that:-0}" -gt 0 ] && [ $((${this:-0} * 1000)) -ge $((${that:-0} * $1)) ]; } ||
-		complain "${this:-nothing} is less than $1 per mille of ${that:-nothing}"
+# rate_of WHAT
+rate_of() {
+	sed -n "s/^rate: module $1 //p" "$WORK/rates"
 }
 
 two_uids() {
-	at_least 1900 "2 different none" "1 same none"
+	at_least 950 "$(rate_of "2 different none")" "$(rate_of "2 getuid none")"
 }
 
 undisturbed() {
-	at_least 950 "1 same creator" "1 same idle"
+	at_least 950 "$(rate_of "1 same creator")" 1000
 }
 
 run_tests rate "$RATES" "$1"
