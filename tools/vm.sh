@@ -81,24 +81,28 @@ foreign_races() {
 # qemu DIR KERNEL PAYLOAD SECONDS ACCELERATOR [APPEND...]: the second serial port is the standard
 # input and output; the first one, the console, is DIR/console.log.
 qemu() {
-	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 cpu=host signal=on
-	local memory cpus=2 more=()
+	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 signal=on
+	local cpu memory cpus=2 more=()
 	memory=$(memory "$kernel")
 	shift 5
 	[[ -x $ROOT/usr/bin/qemu-system-x86_64 ]] ||
 		die "QEMU is missing from the build root:" \
 			"remove the folder $ROOT and run this again"
-	# With a thread for each processor, code that one patches while the other runs it is not
-	# always translated anew in time: an int3 is hit that is no longer there.
-	# Instructions for strings of bytes it takes byte by byte, so the kernel had better not
-	# think that they are fast.
 	case $accelerator in
-	tcg) accelerator=tcg,thread=single cpu=max,erms=off,fsrm=off,fsrs=off ;;
+	kvm) cpu=host ;;
 	# The clock counts instructions. Their number is that of a processor that is not talked out
 	# of its instructions for strings.
-	icount) accelerator=tcg cpu=max cpus=1 memory=2G more=(-icount "shift=0,sleep=off") ;;
-	# For what depends on processors that run at the same time. Code had better not be patched.
-	parallel) accelerator=tcg,thread=multi cpu=max,erms=off,fsrm=off,fsrs=off ;;
+	icount) cpu=max cpus=1 memory=2G more=(-icount "shift=0,sleep=off") ;;
+	# Those are taken byte by byte, so the kernel had better not think that they are fast.
+	*) cpu=max,erms=off,fsrm=off,fsrs=off ;;
+	esac
+	# With a thread for each processor, code that one patches while the other runs it is not
+	# always translated anew in time: an int3 is hit that is no longer there. That is only for
+	# what depends on processors that run at the same time.
+	case $accelerator in
+	icount) accelerator=tcg ;;
+	tcg) accelerator=tcg,thread=single ;;
+	parallel) accelerator=tcg,thread=multi ;;
 	esac
 	# While the kernel reads what its processor can do, KASAN takes its page tables for those of
 	# four levels, whatever they are, and an interrupt at that moment for a wild access.
