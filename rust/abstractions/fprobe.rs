@@ -16,9 +16,9 @@ use kernel::{
 };
 
 use super::ftrace::{
+    self,
     Function,
-    Handler,
-    Registers, //
+    Handler, //
 };
 use crate::bindings;
 
@@ -94,15 +94,12 @@ impl<T: Handler> Registration<T> {
         regs: *mut bindings::ftrace_regs,
         _entry_data: *mut c_void,
     ) -> c_int {
-        // SAFETY: They are valid for the duration of this call.
-        let registers = unsafe { Registers::from_raw(regs) };
         // SAFETY: The safety requirements guarantee that this is a `Registration`, whose first
         // field this is. It is not dropped before its callbacks are over.
         let handler = unsafe { &(*fprobe.cast::<Self>()).handler };
 
-        if let Some(argument) = T::Function::argument(&registers) {
-            handler.entry(argument);
-        }
+        // SAFETY: They are valid for the duration of this call.
+        unsafe { ftrace::call(handler, regs) };
         // It would be of interest if there was a callback for the exit.
         0
     }

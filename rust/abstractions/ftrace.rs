@@ -24,19 +24,11 @@ use crate::bindings;
 pub(crate) struct Registers<'a>(*mut bindings::ftrace_regs, PhantomData<&'a ()>);
 
 impl Registers<'_> {
-    /// # Safety
-    ///
-    /// The pointer must be valid, and remain so for as long as the returned value exists.
-    #[inline]
-    pub(super) unsafe fn from_raw(registers: *mut bindings::ftrace_regs) -> Self {
-        Self(registers, PhantomData)
-    }
-
     /// Returns the first argument, if it is an integer or a pointer.
     #[doc(alias = "ftrace_regs_get_argument")]
     #[inline]
     pub(crate) fn first_argument(&self) -> usize {
-        // SAFETY: The requirements of `from_raw` guarantee that the registers are valid.
+        // SAFETY: The registers are valid for as long as `self` exists: see `call`.
         unsafe { bindings::ftrace_regs_first_argument(self.0) }
     }
 }
@@ -79,6 +71,18 @@ pub(crate) trait Handler: Send + Sync + 'static {
 
     /// Called when the function is entered.
     fn entry(&self, argument: <Self::Function as Function>::Argument);
+}
+
+/// Calls a handler with what is of interest of the arguments, if there is such.
+///
+/// # Safety
+///
+/// `registers` must be those that the handler's function was called with, and valid.
+#[inline]
+pub(super) unsafe fn call<T: Handler>(handler: &T, registers: *mut bindings::ftrace_regs) {
+    if let Some(argument) = T::Function::argument(&Registers(registers, PhantomData)) {
+        handler.entry(argument);
+    }
 }
 
 /// The registration of a callback for a single function.
@@ -159,15 +163,12 @@ impl<T: Handler> Registration<T> {
         ops: *mut bindings::ftrace_ops,
         registers: *mut bindings::ftrace_regs,
     ) {
-        // SAFETY: They are valid for the duration of this call.
-        let registers = unsafe { Registers::from_raw(registers) };
         // SAFETY: The safety requirements guarantee that this is a `Registration`, whose first
         // field this is. It is not dropped before its callbacks are over.
         let handler = unsafe { &(*ops.cast::<Self>()).handler };
 
-        if let Some(argument) = T::Function::argument(&registers) {
-            handler.entry(argument);
-        }
+        // SAFETY: They are valid for the duration of this call.
+        unsafe { call(handler, registers) };
     }
 }
 
