@@ -124,7 +124,7 @@ impl<V: Send + Sync> RhashTable<V> {
     /// A look-up at the same time finds the one or the other. Callers must not store the same key
     /// at the same time; if they do, one of them gets `EBUSY`. May sleep. Returns `ENOMEM` if
     /// memory runs out. The new value is dropped then, and the old one stays.
-    #[doc(alias = "rhashtable_lookup_insert_fast")]
+    #[doc(alias = "rhashtable_lookup_get_insert_fast")]
     #[doc(alias = "rhashtable_replace_fast")]
     pub(crate) fn store(&self, key: TableKey, value: V) -> Result {
         let node = KBox::into_raw(KBox::new(
@@ -142,21 +142,21 @@ impl<V: Send + Sync> RhashTable<V> {
 
         // SAFETY: By the type invariant the table is initialised. The RCU read lock is held, and
         // `node` is valid and in no table.
-        let (result, old) = unsafe {
+        let stored = unsafe {
             let head = &raw mut (*node).raw.head;
-            let old = bindings::table_lookup(self.table.get(), key.as_ptr());
 
-            // INVARIANT: If the result is 0, the table owns the node from now on.
-            if old.is_null() {
-                (bindings::table_insert(self.table.get(), head), old)
-            } else {
-                (bindings::table_replace(self.table.get(), old, head), old)
-            }
+            // INVARIANT: If this succeeds, the table owns the node from now on.
+            from_err_ptr(bindings::table_insert(self.table.get(), head)).and_then(|old| {
+                if !old.is_null() {
+                    to_result(bindings::table_replace(self.table.get(), old, head))?;
+                }
+                Ok(old)
+            })
         };
         drop(rcu);
 
-        match to_result(result) {
-            Ok(()) => {
+        match stored {
+            Ok(old) => {
                 if !old.is_null() {
                     // SAFETY: We are the one who took it out of the table.
                     unsafe { Self::drop_later(old) };
@@ -166,13 +166,9 @@ impl<V: Send + Sync> RhashTable<V> {
             Err(e) => {
                 // SAFETY: The table did not take the node over.
                 drop(unsafe { KBox::from_raw(node) });
-                // The two others are that the key is being stored or removed, and that the table
-                // cannot grow.
-                Err(if e == EEXIST || e == ENOENT {
-                    EBUSY
-                } else {
-                    ENOMEM
-                })
+                // The others are that what was there is being removed, and that the table cannot
+                // grow.
+                Err(if e == ENOENT { EBUSY } else { ENOMEM })
             }
         }
     }

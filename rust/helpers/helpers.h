@@ -42,7 +42,7 @@ void rust_helper_notice_root(void);
 
 unsigned int rust_helper_table_buckets(struct rhashtable *ht);
 int rust_helper_table_init(struct rhashtable *ht);
-int rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head);
+struct rhash_head *rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head);
 struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
 					    const u64 *key);
 int rust_helper_table_remove(struct rhashtable *ht, struct rhash_head *head);

@@ -50,9 +50,10 @@ int rust_helper_table_init(struct rhashtable *ht)
 	return rhashtable_init(ht, &table_params);
 }
 
-int rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head)
+/* Returns what is there already by the same key, or an error. */
+struct rhash_head *rust_helper_table_insert(struct rhashtable *ht, struct rhash_head *head)
 {
-	return rhashtable_lookup_insert_fast(ht, head, table_params);
+	return rhashtable_lookup_get_insert_fast(ht, head, table_params);
 }
 
 struct rhash_head *rust_helper_table_lookup(struct rhashtable *ht,
