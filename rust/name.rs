@@ -4,32 +4,28 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{
-    fmt::{
-        self,
-        Write, //
-    },
-    prelude::*,
-    str::NullTerminatedFormatter, //
-};
+use kernel::prelude::*;
 
 /// What `from_kuid()` returns for a UID that has no mapping, and its keyrings are named by.
 pub(crate) const UNMAPPED: u32 = u32::MAX;
 
 /// The description of a keyring.
-pub(crate) struct Name([u8; Self::SIZE]);
+pub(crate) struct Name {
+    bytes: [u8; Self::SIZE],
+    start: usize,
+}
 
 impl Name {
     const SIZE: usize = "_uid_ses.4294967295\0".len();
 
     /// Returns the name of the user keyring of `uid`.
     pub(crate) fn user(uid: u32) -> Self {
-        Self::new(fmt!("_uid.{uid}"))
+        Self::new(b"_uid.", uid)
     }
 
     /// Returns the name of the user session keyring of `uid`.
     pub(crate) fn session(uid: u32) -> Self {
-        Self::new(fmt!("_uid_ses.{uid}"))
+        Self::new(b"_uid_ses.", uid)
     }
 
     /// Returns whether the keyring of a UID that has this name is a user session keyring.
@@ -47,18 +43,27 @@ impl Name {
         core::str::from_utf8(number).ok()?.parse().ok()
     }
 
-    fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut name = [0; Self::SIZE];
+    // `core::fmt` would take three times as long, and all look-ups by name need one.
+    fn new(prefix: &[u8], mut uid: u32) -> Self {
+        let mut bytes = [0; Self::SIZE];
+        // The last one stays zero.
+        let mut start = Self::SIZE - 1;
 
-        // The buffer is never empty, and the longest name fits.
-        if let Some(mut f) = NullTerminatedFormatter::new(&mut name) {
-            let _ = f.write_fmt(args);
+        loop {
+            start -= 1;
+            bytes[start] = b'0' + (uid % 10) as u8;
+            uid /= 10;
+            if uid == 0 {
+                break;
+            }
         }
-        Self(name)
+        start -= prefix.len();
+        bytes[start..][..prefix.len()].copy_from_slice(prefix);
+        Self { bytes, start }
     }
 
     /// Returns the name as C code takes it.
     pub(crate) fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+        CStr::from_bytes_with_nul(&self.bytes[self.start..]).unwrap_or_default()
     }
 }

@@ -145,7 +145,7 @@ impl Unlinked {
                 // It is there, but its permissions or its state keep a search from finding it. If
                 // it is not the one that is known, as may be after a task has used the kernel's own
                 // code, that serves as well: links are found by name.
-                Err(_) => match survivor::find(known, &name) {
+                Err(_) => match survivor::find(known, name.as_c_str()) {
                     Some(keyring) => Some(keyring),
                     None => register.find_linked(name.as_c_str())?,
                 },

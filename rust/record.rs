@@ -29,8 +29,10 @@ use kernel::{
     impl_has_hr_timer, new_mutex,
     prelude::*,
     rbtree::{
+        self,
         RBTree,
-        RBTreeNode, //
+        RBTreeNode,
+        RBTreeNodeReservation, //
     },
     sync::{
         aref::ARef,
@@ -409,16 +411,18 @@ impl State {
         }
 
         let owner = Owner::new(user, self)?;
-        let node = RBTreeNode::new(address, owner.clone(), GFP_KERNEL)?;
+        let memory = RBTreeNodeReservation::new(GFP_KERNEL)?;
         let mut by_address = self.owners_by_address.lock();
 
-        // Another task may have been faster, in another namespace.
-        if let Some(known) = by_address.get(&address) {
-            return Ok(known.clone());
+        match by_address.entry(address) {
+            // Another task has been faster, in another namespace.
+            rbtree::Entry::Occupied(known) => Ok(known.get().clone()),
+            rbtree::Entry::Vacant(entry) => {
+                self.owners.store(owner_key(address), owner.clone())?;
+                entry.insert(owner.clone(), memory);
+                Ok(owner)
+            }
         }
-        self.owners.store(owner_key(address), owner.clone())?;
-        by_address.insert(node);
-        Ok(owner)
     }
 
     /// Makes room for another owner for the same `struct user_struct`.
@@ -577,17 +581,16 @@ impl State {
     fn hand_back(&self) {
         let mut patience = Patience::new();
 
-        self.for_each_survivor(|ns, uid| {
-            report_loss(uid, self.hand_back_one(ns, uid, &mut patience));
+        self.for_each_survivor(|id, uid| {
+            if let Some(ns) = self.namespaces.upgrade(id) {
+                report_loss(uid, self.hand_back_one(&ns, uid, &mut patience));
+            }
         });
     }
 
-    fn hand_back_one(&self, ns: Id, uid: Kuid, patience: &mut Patience) -> Result {
-        self.settle_survivor(ns, uid);
-        match self.namespaces.upgrade(ns) {
-            Some(ns) => self.register_survivor(&ns.lock_keyrings(), uid, patience),
-            None => Ok(()),
-        }
+    fn hand_back_one(&self, ns: &UserNamespace, uid: Kuid, patience: &mut Patience) -> Result {
+        self.settle_survivor(ns.id(), uid);
+        self.register_survivor(&ns.lock_keyrings(), uid, patience)
     }
 
     /// Does the same if another livepatch is on top of this one, or has replaced it, of which
@@ -599,25 +602,26 @@ impl State {
     /// Sleeps. Returns an error if a survivor could not be linked: it has to be done again then.
     fn hand_back_late(&self) -> Result {
         let mut result = Ok(());
+        let mut hand_back = |ns: &UserNamespace, uid: Kuid| {
+            result = result.and(self.hand_back_one(ns, uid, &mut Patience::none()));
+        };
 
         if self.namespaces.are_watched() {
-            self.for_each_survivor(|ns, uid| {
-                result = result.and(self.hand_back_one(ns, uid, &mut Patience::none()));
-            });
-            return result;
-        }
-        for_each_namespace(|ns| {
             self.for_each_survivor(|id, uid| {
-                if id == ns.id() {
-                    self.settle_survivor(id, uid);
-                    let registered =
-                        self.register_survivor(&ns.lock_keyrings(), uid, &mut Patience::none());
-
-                    result = result.and(registered);
+                if let Some(ns) = self.namespaces.upgrade(id) {
+                    hand_back(&ns, uid);
                 }
             });
-            Ok(())
-        })?;
+        } else {
+            for_each_namespace(|ns| {
+                self.for_each_survivor(|id, uid| {
+                    if id == ns.id() {
+                        hand_back(ns, uid);
+                    }
+                });
+                Ok(())
+            })?;
+        }
         result
     }
 
@@ -797,7 +801,7 @@ impl Records {
         &self,
         user: &User,
         ns: &UserNamespace,
-        name: &Name,
+        name: &CStr,
         rcu: &rcu::Guard,
     ) -> Option<ARef<Keyring>> {
         let state = &self.state.0;
@@ -1136,6 +1140,9 @@ impl<'a> Entry<'a> {
 
     /// Returns the keyrings that are on record.
     pub(crate) fn pair(&self) -> Option<Pair> {
+        // Of what was just entered there is none.
+        self.place.known[0]?;
+
         let key = self.key();
 
         self.state.pairs.get(&key, &rcu::read_lock()).cloned()
@@ -1177,14 +1184,14 @@ impl<'a> Entry<'a> {
     }
 
     /// Returns the user keyring that the UID had in its former life, if it lives on.
-    pub(crate) fn surviving_user_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
+    pub(crate) fn surviving_user_keyring(&self, name: &CStr) -> Option<ARef<Keyring>> {
         let survivor = self.survivor?;
 
         survivor.find(survivor.user, name)
     }
 
     /// Returns the user session keyring that the UID had in its former life, if it lives on.
-    pub(crate) fn surviving_session_keyring(&self, name: &Name) -> Option<ARef<Keyring>> {
+    pub(crate) fn surviving_session_keyring(&self, name: &CStr) -> Option<ARef<Keyring>> {
         let survivor = self.survivor?;
 
         survivor.find(survivor.session, name)

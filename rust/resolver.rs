@@ -153,7 +153,7 @@ impl Resolver {
 
             cred::kernel().impersonate(|| {
                 let found = [Name::user(number), Name::session(number)]
-                    .map(|name| find(register, &name, owner).transpose());
+                    .map(|name| find(register, name.as_c_str(), owner).transpose());
 
                 if found
                     .iter()
@@ -215,7 +215,7 @@ impl Resolver {
             // Nobody who may sleep has asked for it since the UID has come back.
             Err(e) if e == EAGAIN => self
                 .records
-                .surviving_session_keyring(user, ns, &name, rcu)
+                .surviving_session_keyring(user, ns, name.as_c_str(), rcu)
                 .filter(|session| may_search(session, cred) && may_search(shared, cred))?,
             found => found.ok()?,
         };
@@ -392,9 +392,10 @@ fn find_or_create(
         None => register(entry.keyrings())?,
     };
     let (user_name, session_name) = (Name::user(uid), Name::session(uid));
+    let (user_name, session_name) = (user_name.as_c_str(), session_name.as_c_str());
 
     let is_mapped = uid != UNMAPPED;
-    let look = |name: &Name, entry: &mut Entry<'_>| {
+    let look = |name: &CStr, entry: &mut Entry<'_>| {
         let found = find(register, name, owner);
 
         // One that refuses to be found is there as well.
@@ -406,33 +407,33 @@ fn find_or_create(
 
     // Nothing is to be created beside the other keyring of another.
     if owner.is_some() {
-        if let Err(Failure::Foreign) = look(&session_name, entry) {
+        if let Err(Failure::Foreign) = look(session_name, entry) {
             return Err(Failure::Foreign);
         }
     }
 
-    let (user, user_created) = match look(&user_name, entry)? {
+    let (user, user_created) = match look(user_name, entry)? {
         Some(user) => (user, false),
-        None => match entry.surviving_user_keyring(&user_name) {
+        None => match entry.surviving_user_keyring(user_name) {
             Some(survivor) => {
                 register.link(&survivor)?;
                 // It may refuse to be found.
-                (look(&user_name, entry)?.ok_or(EAGAIN)?, false)
+                (look(user_name, entry)?.ok_or(EAGAIN)?, false)
             }
-            None => (alloc(&user_name, cred, Some(register))?, true),
+            None => (alloc(user_name, cred, Some(register))?, true),
         },
     };
     entry.keep(is_mapped);
 
-    let (session, session_created) = match look(&session_name, entry)? {
+    let (session, session_created) = match look(session_name, entry)? {
         Some(session) => (session, false),
-        None => match entry.surviving_session_keyring(&session_name) {
+        None => match entry.surviving_session_keyring(session_name) {
             Some(survivor) => {
                 register.link(&survivor)?;
-                (look(&session_name, entry)?.ok_or(EAGAIN)?, false)
+                (look(session_name, entry)?.ok_or(EAGAIN)?, false)
             }
             None => {
-                let session = alloc(&session_name, cred, None)?;
+                let session = alloc(session_name, cred, None)?;
 
                 session.link(&user)?;
                 register.link(&session)?;
@@ -454,10 +455,10 @@ fn find_or_create(
 /// Searches a register as the current task.
 fn find(
     register: &Keyring,
-    name: &Name,
+    name: &CStr,
     owner: Option<&User>,
 ) -> Result<Option<ARef<Keyring>>, Failure> {
-    match register.search(name.as_c_str()) {
+    match register.search(name) {
         Ok(keyring) if owner.is_some_and(|owner| keyring.uid() != owner.uid()) => {
             Err(Failure::Foreign)
         }
@@ -468,9 +469,9 @@ fn find(
 }
 
 /// Allocates a user or user session keyring, and links it to `dest`.
-fn alloc(name: &Name, cred: &Credential, dest: Option<&Keyring>) -> Result<ARef<Keyring>> {
+fn alloc(name: &CStr, cred: &Credential, dest: Option<&Keyring>) -> Result<ARef<Keyring>> {
     Keyring::alloc(
-        name.as_c_str(),
+        name,
         cred.user().uid(),
         cred,
         KEYRING_PERMISSIONS,

@@ -115,7 +115,7 @@ impl Survivor {
     /// Returns a keyring, if `serial` is still that of one of this name, and it may be used.
     ///
     /// Does not sleep.
-    pub(crate) fn find(&self, serial: Option<Serial>, name: &Name) -> Option<ARef<Keyring>> {
+    pub(crate) fn find(&self, serial: Option<Serial>, name: &CStr) -> Option<ARef<Keyring>> {
         find(serial, name).filter(|keyring| keyring.uid() == self.uid && keyring.validate().is_ok())
     }
 
@@ -177,7 +177,7 @@ impl Survivor {
             (self.user, Name::user(number)),
             (self.session, Name::session(number)),
         ] {
-            if let Some(keyring) = self.find(serial, &name) {
+            if let Some(keyring) = self.find(serial, name.as_c_str()) {
                 let found = cred::kernel().impersonate(|| register.search(name.as_c_str()));
 
                 f(register, &keyring, found);
@@ -207,10 +207,10 @@ fn link_patiently(register: &Keyring, keyring: &Keyring, patience: &mut Patience
 }
 
 /// Returns a keyring that the kernel made, if `serial` is still that of one of this name.
-pub(crate) fn find(serial: Option<Serial>, name: &Name) -> Option<ARef<Keyring>> {
+pub(crate) fn find(serial: Option<Serial>, name: &CStr) -> Option<ARef<Keyring>> {
     let keyring = Keyring::try_from_key(Key::lookup(serial?).ok()?).ok()?;
 
-    (keyring.is_uid_keyring() && keyring.description() == name.as_c_str()).then_some(keyring)
+    (keyring.is_uid_keyring() && keyring.description() == name).then_some(keyring)
 }
 
 /// All survivors.
