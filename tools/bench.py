@@ -62,6 +62,10 @@ PARTS = {
 SIDES = ("in-tree", "module")
 
 
+# The columns, by what trace.sh calls them.
+LOOK_UPS = {"@s": "``@s``", "@us": "``@us``, module", "in-tree-@us": "``@us``, in-tree"}
+
+
 def lines_of(folder, kind):
     """The fields of the lines that begin with "# KIND:"."""
     tap = (folder / kind / "tap").read_text(errors="replace").replace("\r", "")
@@ -111,18 +115,71 @@ def part_of(symbol):
     sys.exit(f"bench.py: {symbol}() is in no part of a look-up: add it to PARTS")
 
 
-def parts_table(traces):
-    names = ("@s", "@us", "in-tree-@us")
-    sums = {part: dict.fromkeys(names, 0) for part in PARTS}
+def parts_of(traces):
+    """How many instructions of a look-up each part has, by the name of the look-up."""
+    sums = {name: dict.fromkeys(PARTS, 0) for name in LOOK_UPS}
     for name, symbol, count, _ in traces:
-        if name in names:
+        if name in LOOK_UPS:
             # Its first two instructions lead to the replacement.
             replaced = name == "@us" and symbol == "look_up_user_keyrings"
-            sums["livepatch" if replaced else part_of(symbol)][name] += int(count)
-    rows = [(part, *(number(counts[name]) for name in names)) for part, counts in sums.items()]
-    rows.append(("sum", *(number(sum(counts[name] for counts in sums.values()))
-                          for name in names)))
-    return table(["", "``@s``", "``@us``, module", "``@us``, in-tree"], rows, "52, 16, 16, 16")
+            sums[name]["livepatch" if replaced else part_of(symbol)] += int(count)
+    return sums
+
+
+def parts_table(parts):
+    rows = [(part, *(number(parts[name][part]) for name in LOOK_UPS)) for part in PARTS]
+    rows.append(("sum", *(number(sum(parts[name].values())) for name in LOOK_UPS)))
+    return table(["", *LOOK_UPS.values()], rows, "52, 16, 16, 16")
+
+
+def floor_of(parts):
+    """What no replacement of the function can go below, as an ordinary livepatch."""
+    checks = parts["@us"]["permissions"] - parts["@s"]["permissions"]
+    return sum(parts["@s"].values()) + parts["@us"]["livepatch"] + checks
+
+
+def added_to_free_uid(traces):
+    """The functions that a call executes beside what the kernel alone does."""
+    known = {symbol for name, symbol, *_ in traces if name == "in-tree-free_uid"}
+    return [(symbol, int(count)) for name, symbol, count, _ in traces
+            if name == "free_uid" and symbol not in known]
+
+
+def free_uid_table(traces):
+    rows = [(f"``{symbol}()``", number(count)) for symbol, count in added_to_free_uid(traces)]
+    rows.append(("sum", number(sum(count for _, count in added_to_free_uid(traces)))))
+    return table(["added to a call", "instructions"], rows, "70, 30")
+
+
+def goals_table(costs, traces, rates):
+    us = costs["module", 1, 1, "@us"]
+    session = costs["module", 1, 1, "@s"]
+    many = max(key[1] for key in costs)
+    namespaces = max(key[2] for key in costs)
+    floor = floor_of(parts_of(traces))
+    of_two = rates["module", "2 different none"] / rates["module", "2 getuid none"]
+
+    def of_in_tree(name):
+        return f"{costs['module', 1, 1, name] / costs['in-tree', 1, 1, name]:.3f}"
+
+    rows = [
+        ("``@us``, of ``@s``", f"1.25 at most; no less than {floor / session:.2f} can be had",
+         f"{us / session:.2f}"),
+        (f"``@us`` with {number(many)} UIDs on record, of that with one", "1.02 at most",
+         f"{costs['module', many, 1, '@us'] / us:.3f}"),
+        (f"``@us`` with {number(namespaces)} namespaces of its UID, of that with one",
+         "1.05 at most", f"{costs['module', 1, namespaces, '@us'] / us:.3f}"),
+        ("two callers of different UIDs, of what two callers of ``getuid(2)`` get done",
+         "0.95 at least", f"{of_two:.2f}"),
+        ("a caller beside UIDs that come and go, of one beside ``getuid(2)``", "0.95 at least",
+         f"{rates['module', '1 same creator'] / 1000:.2f}"),
+        ("the first ``@us`` of a UID, of in-tree", "1.15 at most", of_in_tree("@us-first")),
+        ("``free_uid()``, added", "60 at most",
+         str(sum(count for _, count in added_to_free_uid(traces)))),
+        ("``fork(2)`` and ``exit(2)``, of in-tree", "1.01 at most", of_in_tree("life")),
+        ("... with keyrings of the UID", "1.01 at most", of_in_tree("life-with")),
+    ]
+    return table(["", "goal", "measured"], rows, "56, 26, 18")
 
 
 def rates_table(rates):
@@ -130,10 +187,9 @@ def rates_table(rates):
         "2 getuid none": "two callers of ``getuid(2)``, against one",
         "2 same none": "two callers of ``@us`` of one UID, against one",
         "2 different none": "two callers of ``@us`` of different UIDs, against one",
-        "1 same creator": "one caller of ``@us`` beside UIDs that come and go, against one beside a "
-                          "process that only calls ``getuid(2)``",
+        "1 same creator": "one caller of ``@us`` beside UIDs that come and go, against one beside "
+                          "a process that only calls ``getuid(2)``",
     }
-    rates = {(side, " ".join(what)): int(rate) for side, *what, rate in rates}
     rows = [(text, *(f"{rates[side, what] / 1000:.2f}" for side in SIDES))
             for what, text in words.items()]
     return table(["", "in-tree", "module"], rows, "64, 18, 18")
@@ -144,8 +200,8 @@ def plot(costs):
     left, right, top, bottom = 70, 560, 20, 300
     uids = sorted(key[1] for key in costs if key[0] == "module" and key[2] == 1
                   and key[3] == "@us")
-    series = [("in-tree @us", "in-tree", "@us", "#b03030"), ("module @us", "module", "@us", "#2060b0"),
-              ("@s", "module", "@s", "#606060")]
+    series = [("in-tree @us", "in-tree", "@us", "#b03030"),
+              ("module @us", "module", "@us", "#2060b0"), ("@s", "module", "@s", "#606060")]
     ceiling = math.ceil(max(costs[side, n, 1, name] for _, side, name, _ in series
                             for n in uids) / 1000) * 1000
 
@@ -190,14 +246,19 @@ def section(title, *blocks):
 def main(page, drawing, folder):
     costs = {(side, int(uids), int(namespaces), name): int(cost)
              for side, uids, namespaces, name, cost in lines_of(folder, "bench")}
+    traces = lines_of(folder, "trace")
+    rates = {(side, " ".join(what)): int(rate)
+             for side, *what, rate in lines_of(folder, "rate")}
+    parts = parts_of(traces)
     text = page.read_text()
     head, rest = text.split(".. begin written by make bench\n")
     _, tail = rest.split(".. end\n")
     tables = "\n".join([
+        section("Goals", goals_table(costs, traces, rates)),
         section("One look-up", costs_table(costs)),
         section("Many UIDs, many namespaces", scale_table(costs)),
-        section("Where the instructions go", parts_table(lines_of(folder, "trace"))),
-        section("Two processors", rates_table(lines_of(folder, "rate"))),
+        section("Where the instructions go", parts_table(parts), free_uid_table(traces)),
+        section("Two processors", rates_table(rates)),
     ])
     page.write_text(f"{head}.. begin written by make bench\n\n{tables}\n.. end\n{tail}")
     drawing.write_text(plot(costs))
