@@ -77,6 +77,11 @@ impl<T: Handler> Registration<T> {
         })
     }
 
+    /// Returns the handler.
+    pub(crate) fn handler(&self) -> &T {
+        &self.handler
+    }
+
     /// Returns the number of calls that were missed.
     pub(crate) fn missed(&self) -> usize {
         // SAFETY: By the type invariant `fprobe` is initialised. The counter is written by single

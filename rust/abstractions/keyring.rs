@@ -34,6 +34,7 @@ use super::{
     key::{
         Key,
         KeyRef,
+        Need,
         Permissions,
         Serial, //
     },
@@ -96,6 +97,27 @@ impl Keyring {
         // INVARIANT: We just checked the type.
         // SAFETY: The reference is passed on, and `Keyring` has the same representation as `Key`.
         Ok(unsafe { ARef::from_raw(ARef::into_raw(key).cast()) })
+    }
+
+    /// Returns the user session keyring of the current task's real UID in its user namespace.
+    ///
+    /// If there is none, it is made. The task possesses it, whatever its session keyring is.
+    ///
+    /// Sleeps. Returns `ENOKEY` if it cannot be made or used, and `EACCES` if it does not grant
+    /// what is needed to the current task's subjective credentials.
+    #[doc(alias = "lookup_user_key")]
+    pub(crate) fn user_session(need: Need) -> Result<ARef<Keyring>> {
+        // SAFETY: An FFI call with no additional requirements. What is returned is an error or a
+        // reference of our own.
+        let found = unsafe {
+            KeyRef::from_raw(bindings::lookup_user_key(
+                bindings::KEY_SPEC_USER_SESSION_KEYRING,
+                bindings::key_lookup_flag_KEY_LOOKUP_CREATE as usize,
+                need as bindings::key_need_perm,
+            ))
+        }?;
+
+        Self::try_from_key(found.into_key())
     }
 
     /// Allocates a keyring that belongs to `owner` and to no group.

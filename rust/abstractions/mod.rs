@@ -24,5 +24,6 @@ pub(crate) mod params;
 pub(crate) mod rhashtable;
 pub(crate) mod siphash;
 pub(crate) mod user;
+pub(crate) mod user_key;
 pub(crate) mod user_namespace;
 pub(crate) mod workqueue;

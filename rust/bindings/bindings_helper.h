@@ -4,9 +4,11 @@
  * here only what they lack, sorted alphabetically.
  */
 
+#include <keys/user-type.h>
 #include <linux/fprobe.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
+#include <linux/keyctl.h>
 #include <linux/livepatch.h>
 #include <linux/rhashtable.h>
 #include <linux/stddef.h>
