@@ -7,7 +7,10 @@ LLVM ?= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(KDIR)/include/config/auto.con
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 
 # The commands read these from the environment.
-export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER STAGES
+export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER STAGES SAMPLES
+
+# The one sample that runs in user space.
+daemon := samples/daemon
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
 .PHONY: run test kunit storms keyutils proof bench shell stock check distclean help
@@ -19,10 +22,15 @@ modules_install: check-kdir	## install it below INSTALL_MOD_PATH (default: this 
 	$(kbuild) modules_install
 
 samples: check-kdir		## build the samples for KDIR
+	@cargo --version >/dev/null || \
+		{ echo 'error: cargo does not run: install it, $(daemon) needs it' >&2; exit 1; }
 	$(kbuild) SAMPLES=m modules
+	cargo build --release --locked --manifest-path $(daemon)/Cargo.toml \
+		--target-dir $(daemon)/target
 
 clean:				## remove what a build left in this folder
 	$(kbuild) clean
+	rm -rf $(daemon)/target
 
 rust-analyzer: check-kdir	## write rust-project.json for rust-analyzer
 	$(kbuild) rust-analyzer
@@ -75,3 +83,4 @@ help:				## this list
 	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
 	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
 	@echo '  STAGES            for proof: some of its stages (all)'
+	@echo '  SAMPLES           for shell: m puts the samples into the guest, in /payload'

@@ -37,10 +37,11 @@
 //! 3. End all processes of that user, and come back. If `user_session_keyring` is loaded the secret
 //!    is gone.
 //!
-//! 4. Remove the module. Secrets stay where they are: `keyctl purge user rust_keyring` ends them.
+//! 4. Remove the module. Secrets stay where they are, until their UID ends them.
 //!
 //!    ```text
 //!    # rmmod rust_keyring
+//!    $ keyctl unlink %user:rust_keyring @us
 //!    ```
 
 use kernel::{

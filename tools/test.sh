@@ -46,7 +46,7 @@ test_payload() {
 	shift 5
 	dir=$(results "$kind")
 	need_kernel "$kernel"
-	need_module "$kernel" "$payload" SAMPLES=m
+	need_module "$kernel" "$payload" ${SAMPLES:+SAMPLES="$SAMPLES"}
 	stage "end-to-end tests: build" \
 		locked "build-$kernel" build_end_to_end "$kernel" "$payload"
 	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
@@ -74,7 +74,7 @@ done
 
 kinds=("$@")
 [[ $# != 0 ]] || kinds=(
-	host kunit end-to-end memory keyutils differential threats faults storms takeovers
+	host kunit end-to-end samples memory keyutils differential threats faults storms takeovers
 	upheavals bench trace
 )
 [[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"

@@ -11,5 +11,6 @@ user_session_keyring is loaded. Things to try:
   echo 0 > /sys/kernel/livepatch/user_session_keyring/enabled
 `exit` ends the guest.
 END
+[ ! -e anchor ] || echo "The samples are in $PWD, each with its manual in the head of its source."
 cd /root || exit
 exec sh -l
