@@ -36,7 +36,6 @@ use kernel::{
     },
     sync::{
         aref::ARef,
-        rcu,
         Arc,
         ArcBorrow,
         Mutex, //
@@ -81,6 +80,7 @@ use crate::{
             Keyring,
             KeyringGc, //
         },
+        rcu,
         rhashtable::{
             RhashTable,
             TableKey, //

@@ -169,7 +169,7 @@ impl Key {
         let key = from_err_ptr(unsafe { bindings::key_lookup(serial) })?;
 
         // SAFETY: `key_lookup` returned a reference, which the `ARef` takes over.
-        Ok(unsafe { ARef::from_raw(NonNull::new(key.cast()).ok_or(ENOKEY)?) })
+        Ok(unsafe { ARef::from_raw(NonNull::new(key.cast()).ok_or(ENOENT)?) })
     }
 
     /// Returns the serial number.
@@ -326,7 +326,7 @@ impl KeyRef {
     /// If `raw` is not an error, the caller must own a reference on the key, which it gives up.
     pub(crate) unsafe fn from_raw(raw: bindings::key_ref_t) -> Result<Self> {
         let raw = from_err_ptr(raw)?;
-        let key = NonNull::new(raw.map_addr(|addr| addr & !1).cast::<Key>()).ok_or(ENOKEY)?;
+        let key = NonNull::new(raw.map_addr(|addr| addr & !1).cast::<Key>()).ok_or(ENOENT)?;
 
         Ok(Self {
             // SAFETY: The safety requirements guarantee that there is a reference to take over.

@@ -25,10 +25,6 @@ use kernel::{
             Full,
             Release, //
         },
-        barrier::{
-            smp_mb,
-            Read, //
-        },
         rcu, //
     },
     task::Task,
@@ -114,7 +110,8 @@ pub(crate) unsafe trait Patch: Send + Sync + Sized + 'static {
         if in_transition() {
             return false;
         }
-        smp_mb(Read);
+        // SAFETY: An FFI call with no additional requirements.
+        unsafe { bindings::smp_rmb() };
         Self::is_on_top()
     }
 
@@ -362,7 +359,8 @@ impl<T: Patch> Registration<T> {
     /// Sleeps.
     fn vacate() {
         T::slot().0.store(ptr::null_mut(), Release);
-        rcu::synchronize_rcu();
+        // SAFETY: An FFI call with no additional requirements.
+        unsafe { bindings::synchronize_rcu() };
     }
 
     extern "C" fn pre_patch(_object: *mut bindings::klp_object) -> c_int {

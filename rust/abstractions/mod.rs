@@ -21,6 +21,7 @@ pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod livepatch;
 pub(crate) mod params;
+pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod siphash;
 pub(crate) mod user;

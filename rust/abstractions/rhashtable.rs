@@ -23,16 +23,14 @@ use kernel::{
         to_result, //
     },
     prelude::*,
-    sync::{
-        atomic::{
-            atomic_load,
-            Relaxed, //
-        },
-        rcu, //
+    sync::atomic::{
+        atomic_load,
+        Relaxed, //
     },
     types::Opaque, //
 };
 
+use super::rcu;
 use crate::bindings;
 
 /// What values are found by.

@@ -96,17 +96,29 @@ impl UserNamespace {
         self.0.get()
     }
 
+    /// Returns a pointer to the field at an offset that C knows, and bindgen does not.
+    #[inline]
+    fn field<T>(&self, offset: usize) -> *mut T {
+        self.as_ptr().wrapping_byte_add(offset).cast()
+    }
+
+    /// Returns a pointer to `user_keyring_register`, which is an aligned word.
+    #[inline]
+    fn register_ptr(&self) -> *mut *mut bindings::key {
+        self.field(bindings::USER_NS_REGISTER_OFFSET)
+    }
+
+    /// Returns a pointer to `keyring_sem`.
+    fn sem_ptr(&self) -> *mut bindings::rw_semaphore {
+        self.field(bindings::USER_NS_SEM_OFFSET)
+    }
+
     /// Returns the identifier of the namespace.
     #[inline]
     pub(crate) fn id(&self) -> Id {
         // SAFETY: By the type invariant the pointer is valid. The offset is that of `ns.ns_id`, a
         // `u64` that never changes.
-        Id(unsafe {
-            self.as_ptr()
-                .byte_add(bindings::USER_NS_ID_OFFSET)
-                .cast::<u64>()
-                .read()
-        })
+        Id(unsafe { self.field::<u64>(bindings::USER_NS_ID_OFFSET).read() })
     }
 
     /// Returns the UID as it is seen in this namespace, or [`None`] if it has no mapping.
@@ -144,7 +156,7 @@ impl UserNamespace {
         // so comes after what came before the release in `set_user_keyring_register` or its
         // equivalent in C.
         // SAFETY: By the type invariant the pointer is valid, and the field is an aligned word.
-        let key = unsafe { (&raw const (*self.as_ptr()).user_keyring_register).read_volatile() };
+        let key = unsafe { self.register_ptr().read_volatile() };
 
         // SAFETY: If it is not NULL, it is a keyring on which the namespace holds a reference.
         (!key.is_null()).then(|| unsafe { Keyring::from_ptr(key) })
@@ -155,7 +167,7 @@ impl UserNamespace {
     /// It is the outermost lock of all that have to do with user keyrings. Sleeps.
     pub(crate) fn lock_keyrings(&self) -> KeyringsGuard<'_> {
         // SAFETY: By the type invariant the pointer is valid.
-        unsafe { bindings::down_write(&raw mut (*self.as_ptr()).keyring_sem) };
+        unsafe { bindings::down_write(self.sem_ptr()) };
 
         KeyringsGuard {
             ns: self,
@@ -206,13 +218,7 @@ impl<'a> KeyringsGuard<'a> {
         let keyring = ARef::into_raw(keyring);
         // SAFETY: The pointer to the namespace is valid, and nobody else writes the field because
         // the semaphore is held. The reference is handed over.
-        unsafe {
-            atomic_store(
-                &raw mut (*self.ns.as_ptr()).user_keyring_register,
-                keyring.cast().as_ptr(),
-                Release,
-            )
-        };
+        unsafe { atomic_store(self.ns.register_ptr(), keyring.cast().as_ptr(), Release) };
 
         // SAFETY: The namespace now holds the reference for as long as it exists.
         unsafe { keyring.as_ref() }
@@ -222,7 +228,7 @@ impl<'a> KeyringsGuard<'a> {
 impl Drop for KeyringsGuard<'_> {
     fn drop(&mut self) {
         // SAFETY: The guard is evidence that this task holds the semaphore for writing.
-        unsafe { bindings::up_write(&raw mut (*self.ns.as_ptr()).keyring_sem) };
+        unsafe { bindings::up_write(self.ns.sem_ptr()) };
     }
 }
 
