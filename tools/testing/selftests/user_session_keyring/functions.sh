@@ -159,7 +159,8 @@ log_is_whole() {
 # Lines that a module's coming and going may leave: notices of the livepatch
 # core, news of the module, and what every module from outside the tree is
 # greeted with. A warning of the module's own is none of them. That a clock is
-# read late, and a transition held up for long, is an emulated machine's.
+# read late or taken for a bad one, and a transition held up for long, is an
+# emulated machine's.
 EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
 ^<5>livepatch: '[a-z_]*': (starting|completing|reversing) (patching|unpatching) transition\$
 ^<5>livepatch: '[a-z_]*': (patching|unpatching) complete\$
@@ -170,6 +171,12 @@ EXPECTED_LOG="^<5>livepatch: enabling patch '[a-z_]*'\$
 ^<[45]>[a-z_]*: tainting kernel with TAINT_LIVEPATCH\$
 ^<5>[a-z_]*: module verification failed: signature and/or required key missing
 ^<6>clocksource: Watchdog (remote CPU [0-9]*|[a-z]*) read timed out(\\. Readout .*)?\$
+^<4>clocksource: Marking clocksource tsc unstable due to frequency skew\$
+^<4>clocksource: (Watchdog|Clocksource) *(hpet|tsc) interval: *[0-9]*ns\$
+^<6>tsc: Marking TSC unstable due to clocksource watchdog\$
+^<4>TSC found unstable after boot, most likely due to broken BIOS\\. Use 'tsc=unstable'\\.\$
+^<6>sched_clock: Marking unstable \\([0-9, <()-]*\\)\$
+^<6>clocksource: Switched to clocksource hpet\$
 ^<[0-9]*>$MODULE: selftest mark [0-9]*\$"
 
 # An empty pattern would match every line.
