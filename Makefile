@@ -7,13 +7,14 @@ LLVM ?= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(KDIR)/include/config/auto.con
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 
 # The commands read these from the environment.
-export KERNEL_SERIES KERNEL_PIN MIRROR ACCEL USK_CACHE FILTER STAGES SAMPLES
+export KERNEL_SERIES KERNEL_PIN FLAVOUR MIRROR ACCEL USK_CACHE FILTER STAGES SAMPLES
+export KERNELS
 
 # The one sample that runs in user space.
 daemon := samples/daemon
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit storms keyutils proof bench shell stock check distclean help
+.PHONY: run test kunit storms keyutils kernels proof bench shell stock check distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -53,6 +54,9 @@ storms:				## UIDs that come and go by the thousand
 keyutils:			## the test suite of keyutils, without the module and with it
 	@SIZE=full tools/test.sh keyutils keyutils-limits
 
+kernels:			## run and test it in all of Debian's kernels that it is for
+	@tools/kernels.sh
+
 proof:				## all tests at full length: 75 minutes on 2 CPUs
 	@tools/proof.sh
 
@@ -78,9 +82,11 @@ help:				## this list
 	@echo '  KDIR              the kernel build folder ($(KDIR))'
 	@echo '  KERNEL_SERIES     the series of the stock kernel from trixie-backports (7.3)'
 	@echo '  KERNEL_PIN        its point release, while the archive has it (7.3.4)'
+	@echo '  FLAVOUR           its flavour: amd64, cloud-amd64 or rt-amd64 (amd64)'
 	@echo '  MIRROR            the Debian mirror (as in the configuration of apt)'
 	@echo '  ACCEL             auto, tcg or kvm (auto: KVM if a guest really boots with it)'
 	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
 	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
+	@echo '  KERNELS           for kernels: some of them, as in 7.3/rt-amd64 (all)'
 	@echo '  STAGES            for proof: some of its stages (all)'
 	@echo '  SAMPLES           for shell: m puts the samples into the guest, in /payload'

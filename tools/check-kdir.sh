@@ -18,6 +18,12 @@ refuse() {
 [ -e "$config" ] ||
 	refuse "KDIR=$kdir is not configured: run make modules_prepare there"
 
+# As in 7.3.4+deb13-amd64; what is newer is left to the compiler.
+release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null) || release=
+[ "$(printf '%s\n' 7.2 "$release" | sort -V | head -n 1)" = 7.2 ] ||
+	refuse "the kernel of KDIR=$kdir is ${release:-of no release}, older than 7.2:" \
+		"use a newer one $stock"
+
 for option in RUST LIVEPATCH FPROBE KEYS USER_NS DEBUG_FS; do
 	grep -qx "CONFIG_$option=y" "$config" ||
 		refuse "the kernel of KDIR=$kdir is built without CONFIG_$option:" \

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # The kernel trees that modules are built against, each beside one pristine source. To be sourced.
 #   $STATE/source   linux-source as Debian ships it
-#   $STATE/stock    the stock kernel's configuration, prepared for modules
+#   $STATE/stock    the stock kernel's configuration, prepared for modules; of other flavours
+#                   than the standard one, $STATE/stock-FLAVOUR
 #   $STATE/kunit    the KUnit kernel, built
 #   $STATE/kasan    that kernel and all that watches memory and locks, built by clang
 #   $STATE/kcsan    the same, but watching for data races
@@ -20,13 +21,21 @@ unpack_source() {
 	mv -T "$partial" "$STATE/source"
 }
 
+# tree KERNEL: the name of its folder.
+tree() {
+	case $1 in
+	stock) echo "stock$OF_FLAVOUR" ;;
+	*) echo "$1" ;;
+	esac
+}
+
 # need_kernel stock|kunit|kasan|kcsan
 need_kernel() {
 	local kind=$1
 	if [[ $kind = stock ]]; then
-		[[ ! -e $STATE/stock.made ]] || return 0
+		[[ ! -e $STATE/$(tree stock).made ]] || return 0
 		need_source
-		stage "stock kernel: prepare for modules" locked stock prepare_stock
+		stage "stock kernel: prepare for modules" locked "$(tree stock)" prepare_stock
 	else
 		wanted "$kind" > "$RUN/$kind.config"
 		# Modules take it, too.
@@ -97,8 +106,9 @@ setting() {
 # Headers of Debian leave out the metadata of the kernel crate. Preparing the very source with the
 # very configuration makes it again, with the same hashes if compiler and release are the same.
 prepare_stock() {
-	local out=$STATE/stock config=$ROOT/usr/lib/modules/$RELEASE/config got option version
-	[[ ! -e $STATE/stock.made ]] || return 0
+	local out config=$STOCK/usr/lib/modules/$RELEASE/config got option version
+	out=$STATE/$(tree stock)
+	[[ ! -e $out.made ]] || return 0
 	mkdir -p "$out"
 	cp "$config" "$out/.config"
 	version=$(kmake "$out" kernelversion)
@@ -112,8 +122,8 @@ prepare_stock() {
 			die "CONFIG_$option differs from the stock kernel's in the prepared tree:" \
 				"the build root's tools are not the ones that built $RELEASE"
 	done
-	cp "$ROOT/usr/src/linux-headers-$RELEASE/Module.symvers" "$out/"
-	touch "$STATE/stock.made"
+	cp "$STOCK/usr/src/linux-headers-$RELEASE/Module.symvers" "$out/"
+	touch "$out.made"
 }
 
 build_kernel() {

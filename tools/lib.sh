@@ -7,7 +7,10 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 : "${KERNEL_SERIES:=7.3}"
-: "${KERNEL_PIN:=7.3.4}"	# the point release everything was tried on
+# The point release of each series that everything was tried on; of others, the newest is taken.
+declare -A TRIED=([7.2]=7.2.12 [7.3]=7.3.4)
+: "${KERNEL_PIN:=${TRIED[$KERNEL_SERIES]-$KERNEL_SERIES}}"
+: "${FLAVOUR:=amd64}"
 : "${ACCEL:=auto}"
 : "${MIRROR:=}"
 : "${USK_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/user_session_keyring}"
@@ -38,9 +41,10 @@ become_root() {
 	[[ $EUID != 0 ]] || return 0
 	command -v sudo >/dev/null ||
 		die "root is needed to make the build root: run this as root, or install sudo"
-	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" ACCEL="$ACCEL" \
-		MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" SIZE="${SIZE-}" \
-		RESULTS="${RESULTS-}" STAGES="${STAGES-}" SAMPLES="${SAMPLES-}" bash "$0" "$@"
+	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" FLAVOUR="$FLAVOUR" \
+		ACCEL="$ACCEL" MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" \
+		SIZE="${SIZE-}" RESULTS="${RESULTS-}" STAGES="${STAGES-}" \
+		SAMPLES="${SAMPLES-}" KERNELS="${KERNELS-}" bash "$0" "$@"
 }
 
 setup() {
@@ -51,6 +55,10 @@ setup() {
 	[[ $KERNEL_SERIES =~ ^[0-9]+\.[0-9]+$ ]] ||
 		die "KERNEL_SERIES=$KERNEL_SERIES is not a kernel series:" \
 			"give it as in KERNEL_SERIES=7.3"
+	case $FLAVOUR in
+	amd64 | cloud-amd64 | rt-amd64) ;;
+	*) die "FLAVOUR=$FLAVOUR is not known: use amd64, cloud-amd64 or rt-amd64" ;;
+	esac
 	trap cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT

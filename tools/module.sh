@@ -16,7 +16,8 @@ build_module() {
 	local tree=$1 kernel=$2 destination=$3
 	shift 3
 	sync_sources "$tree"
-	in_root make -s -j"$(nproc)" -C "/mnt/cache/$kernel" M="/mnt/cache/build/$tree" \
+	in_root make -s -j"$(nproc)" -C "/mnt/cache/$(tree "$kernel")" \
+		M="/mnt/cache/build/$tree" \
 		"$(compiler "$kernel")" "$@" modules
 	mkdir -p "$destination"
 	(cd "$STATE/build/$tree" && sed 's/o$/ko/' modules.order | xargs cp -t "$destination")
@@ -24,8 +25,9 @@ build_module() {
 
 # need_module stock|kunit|kasan|kcsan DESTINATION [VARIABLE=VALUE...]
 need_module() {
-	local kernel=$1
+	local kernel=$1 tree
 	shift
+	tree=$(tree "$kernel")
 	stage "module: build for the $kernel kernel" \
-		locked "build-$kernel" build_module "$kernel" "$kernel" "$@"
+		locked "build-$tree" build_module "$tree" "$kernel" "$@"
 }

@@ -15,6 +15,17 @@ locate_root() {
 	key=$(cat "$SRC/tools/debian-kernel.sh" - <<< "$settings" | sha256sum)
 	STATE=$USK_CACHE/$KERNEL_SERIES-${key:0:10}
 	ROOT=$STATE/root
+	# The standard flavour is installed in the root; others are unpacked beside it.
+	OF_FLAVOUR=-$FLAVOUR
+	STOCK=$STATE/packages$OF_FLAVOUR
+	[[ $FLAVOUR != amd64 ]] || OF_FLAVOUR='' STOCK=$ROOT
+}
+
+# The release of the stock kernel: all flavours are of the version that the root was made with.
+stock_release() {
+	local release
+	release=$(< "$ROOT/usr/lib/stock-kernel-release")
+	echo "${release%-amd64}-$FLAVOUR"
 }
 
 # The archive this machine itself uses; the security archive has no kernel of ours.
@@ -106,10 +117,37 @@ need_root() {
 		stage "build root: Debian ${SUITES[0]}, compilers, QEMU, kernel" \
 			locked root make_root "$mirror"
 	fi
-	RELEASE=$(< "$ROOT/usr/lib/stock-kernel-release")
-	[[ $RELEASE = "$KERNEL_PIN"+* ]] ||
+	RELEASE=$(stock_release)
+	[[ $RELEASE = "$KERNEL_PIN"+* || $KERNEL_PIN = "$KERNEL_SERIES" ]] ||
 		echo "note: using $RELEASE, the newest of $KERNEL_SERIES in the archive," \
 			"instead of $KERNEL_PIN"
+	[[ -e $STOCK ]] || stage "kernel $RELEASE: fetch" locked root unpack_flavour
+}
+
+# What the prepared tree and QEMU take from the packages of a kernel are single files.
+unpack_flavour() {
+	local partial=$STOCK.partial-$$ log=$RUN/fetch.log
+	[[ ! -e $STOCK ]] || return 0
+	mkdir "$partial"
+	if ! in_root sh -euc '
+		apt-get -qq update
+		cd /tmp
+		version=$(dpkg-query -W -f "\${Version}" "linux-source-$1")
+		apt-get -qq download "linux-headers-$2=$version" "linux-base-$2=$version" \
+			"linux-binary-$2=$version"
+		for package in *.deb; do
+			dpkg-deb -x "$package" "$3"
+		done
+	' -- "$KERNEL_SERIES" "$RELEASE" "$(inside "$partial")" > "$log" 2>&1; then
+		cat "$log"
+		remove "$partial"
+		! grep -Eq 'Unable to locate package|was not found' "$log" ||
+			die "the archive does not have $RELEASE:" \
+				"make distclean, and begin again with what it has"
+		explain_root_failure "the mirror" "$log"
+		return 1
+	fi
+	mv -T "$partial" "$STOCK"
 }
 
 # in_root COMMAND...: run it in the root, with the checkout at /mnt/src (read-only) and the cache at

@@ -6,5 +6,5 @@
 
 need_root
 need_kernel stock
-need_module stock "$STATE/modules"
-echo "$STATE/modules/user_session_keyring.ko is for $RELEASE"
+need_module stock "$STATE/modules$OF_FLAVOUR"
+echo "$STATE/modules$OF_FLAVOUR/user_session_keyring.ko is for $RELEASE"

@@ -42,13 +42,13 @@ guest() {
 # is asked for, in "patience" how slow the kernel is, and in "watched" whether there are detectors,
 # to which some of it makes no difference.
 test_payload() {
-	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir payload=$RUN/$1
+	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir tree payload=$RUN/$1
 	shift 5
 	dir=$(results "$kind")
+	tree=$(tree "$kernel")
 	need_kernel "$kernel"
 	need_module "$kernel" "$payload" ${SAMPLES:+SAMPLES="$SAMPLES"}
-	stage "end-to-end tests: build" \
-		locked "build-$kernel" build_end_to_end "$kernel" "$payload"
+	stage "end-to-end tests: build" locked "build-$tree" build_end_to_end "$tree" "$payload"
 	[[ $script = run ]] || mv "$payload/$script" "$payload/run"
 	echo "$SIZE" > "$payload/size"
 	patience "$kernel" > "$payload/patience"

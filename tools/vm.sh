@@ -21,7 +21,7 @@ KEYRING_CODE+='| rht_|rhashtable_|assoc_array_|rcu_do_batch'
 
 kernel_image() {
 	case $1 in
-	stock) echo "/usr/lib/modules/$RELEASE/vmlinuz" ;;
+	stock) inside "$STOCK/usr/lib/modules/$RELEASE/vmlinuz" ;;
 	*) echo "/mnt/cache/$1/arch/x86/boot/bzImage" ;;
 	esac
 }

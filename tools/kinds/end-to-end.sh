@@ -3,5 +3,5 @@
 # The scenarios, conformance, life cycle and life span, in the stock kernel.
 
 test_end_to_end() {
-	test_payload end-to-end stock run 1800 1800
+	test_payload end-to-end stock run 3600 3600
 }
