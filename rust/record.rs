@@ -71,15 +71,13 @@ use crate::{
             CredentialExt as _, //
         },
         fprobe, ftrace,
-        key::{
-            Key,
-            Serial, //
-        },
-        keyring::{
+        key::Serial,
+        keyring::Keyring,
+        keyring_gc::{
             Collected,
-            Keyring,
             KeyringGc, //
         },
+        preempt,
         rcu,
         rhashtable::{
             RhashTable,
@@ -808,7 +806,7 @@ impl Records {
         let key = state.survivor_key(user.uid(), ns.id());
         let (_, survivor) = state.survivors_by_uid.get(&key, rcu)?;
 
-        if Key::may_be_locked() || !survivor.has_settled(state.now()) {
+        if preempt::may_hold_spinlock() || !survivor.has_settled(state.now()) {
             return None;
         }
         survivor.find(survivor.session, name)

@@ -149,20 +149,11 @@ impl Key {
         self.0.get()
     }
 
-    /// Returns whether the current task may be in possession of a spinlock.
-    ///
-    /// Then [`Self::lookup`] must not be called: `/proc/keys` searches the keyrings of its reader
-    /// while it holds `key_serial_lock`, which [`Self::lookup`] takes.
-    #[doc(alias = "preemptible")]
-    pub(crate) fn may_be_locked() -> bool {
-        // SAFETY: An FFI call with no additional requirements.
-        unsafe { bindings::may_hold_spinlock() }
-    }
-
     /// Finds a key by its serial number.
     ///
-    /// No permission is checked. To be called in process context, without `key_serial_lock`; does
-    /// not sleep. Returns `ENOKEY` if there is no such key or it is about to be freed.
+    /// No permission is checked. To be called in process context, without `key_serial_lock`, which
+    /// `/proc/keys` holds while it searches the keyrings of its reader; does not sleep. Returns
+    /// `ENOKEY` if there is no such key or it is about to be freed.
     #[doc(alias = "key_lookup")]
     pub(crate) fn lookup(serial: Serial) -> Result<ARef<Key>> {
         // SAFETY: An FFI call with no additional requirements.

@@ -29,15 +29,12 @@ use kernel::{
     task::Kuid, //
 };
 
-use super::{
-    ftrace,
-    key::{
-        Key,
-        KeyRef,
-        Need,
-        Permissions,
-        Serial, //
-    },
+use super::key::{
+    Key,
+    KeyRef,
+    Need,
+    Permissions,
+    Serial, //
 };
 use crate::bindings;
 
@@ -286,34 +283,5 @@ unsafe impl AlwaysRefCounted for Keyring {
         // SAFETY: The safety requirements are those of the callee, and `Keyring` has the same
         // representation as `Key`.
         unsafe { Key::dec_ref(obj.cast()) };
-    }
-}
-
-/// `keyring_gc()`, by which the kernel removes links to dead keys from each keyring in turn.
-pub(crate) struct KeyringGc;
-
-/// What [`KeyringGc`] is called for: not the keyring itself, which may have no references any more.
-pub(crate) struct Collected {
-    /// As [`Key::is_uid_keyring`].
-    pub(crate) is_uid_keyring: bool,
-    /// As [`Key::is_live_without_expiry`].
-    pub(crate) is_live_without_expiry: bool,
-}
-
-// SAFETY: The function takes a valid pointer to a keyring as its first argument.
-unsafe impl ftrace::Function for KeyringGc {
-    const SYMBOL: &'static CStr = c"keyring_gc";
-
-    type Argument = Collected;
-
-    fn argument(registers: &ftrace::Registers<'_>) -> Option<Collected> {
-        let keyring = ptr::with_exposed_provenance(registers.first_argument());
-        // SAFETY: The kernel frees keys by the work item that calls this function only.
-        let keyring = unsafe { Keyring::from_ptr(keyring) };
-
-        Some(Collected {
-            is_uid_keyring: keyring.is_uid_keyring(),
-            is_live_without_expiry: keyring.is_live_without_expiry(),
-        })
     }
 }
