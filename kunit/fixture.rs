@@ -28,7 +28,7 @@ use kernel::{
         Arc, //
     },
     time::{
-        delay::{fsleep, udelay},
+        delay::udelay,
         Delta, //
     },
     types::Opaque,
@@ -78,6 +78,12 @@ use crate::{
     },
     resolver::Resolver,
     stats::Event,
+};
+
+pub(crate) use crate::keyring_kunit::tests::{
+    new_keyring as keyring,
+    set_permissions,
+    wait_for, //
 };
 
 // What helpers.c has for tests alone.
@@ -332,54 +338,9 @@ pub(crate) fn cred(user: &TestUser, ns: &UserNamespace) -> Result<ARef<Credentia
     Ok(unsafe { ARef::from_raw(cred) })
 }
 
-/// Returns an empty keyring that belongs to root.
-pub(crate) fn keyring(description: &CStr) -> Result<ARef<Keyring>> {
-    crate::abstractions::cred::with_current(|cred| {
-        Keyring::alloc(
-            description,
-            cred.user().uid(),
-            cred,
-            Permissions::POSSESSOR_ALL.with(Permissions::OWNER_ALL),
-            AllocFlags::InQuota,
-            None,
-        )
-    })
-}
-
-/// Returns a key of the type `user`, linked to `keyring`.
-pub(crate) fn user_key(keyring: &Keyring, description: &CStr) -> Result<ARef<Key>> {
-    let payload = b"payload";
-
-    // SAFETY: All pointers are valid. What is returned is an error or a reference of our own.
-    let key = unsafe {
-        crate::abstractions::key::KeyRef::from_raw(bindings::key_create_or_update(
-            crate::abstractions::key::KeyRef::encode(keyring, true),
-            c"user".as_char_ptr(),
-            description.as_char_ptr(),
-            payload.as_ptr().cast(),
-            payload.len(),
-            bindings::KEY_POS_ALL | bindings::KEY_USR_ALL,
-            bindings::KEY_ALLOC_IN_QUOTA as usize,
-        ))
-    }?;
-
-    Ok(key.into_key())
-}
-
 /// Waits for something that a work item does, for two seconds at most.
 pub(crate) fn wait_until(f: impl Fn() -> bool) -> bool {
     wait_for(2, f)
-}
-
-/// Waits for something, for some seconds at most.
-pub(crate) fn wait_for(seconds: i32, f: impl Fn() -> bool) -> bool {
-    for _ in 0..seconds * 100 {
-        if f() {
-            return true;
-        }
-        fsleep(Delta::from_millis(10));
-    }
-    false
 }
 
 static IN_CHARGE: Atomic<i32> = Atomic::new(1);
@@ -670,12 +631,6 @@ pub(crate) fn counting<R, const N: usize>(
         *after -= before;
     }
     (result, after)
-}
-
-/// Sets the permissions of a keyring of the test's own.
-pub(crate) fn set_permissions(keyring: &Keyring, permissions: u32) {
-    // SAFETY: The pointer is valid, and nobody else writes the field.
-    unsafe { (*keyring.as_ptr()).perm = permissions };
 }
 
 /// Gives a keyring of the test's own to another UID.

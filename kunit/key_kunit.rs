@@ -9,21 +9,32 @@ mod tests {
     use kernel::{
         prelude::*,
         sync::aref::ARef,
-        time::delay::fsleep,
-        time::Delta, //
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
     };
 
     use crate::{
         abstractions::{
             cred,
-            key::{Key, KeyRef, Need, Permissions},
+            key::{
+                Key,
+                KeyRef,
+                Need,
+                Permissions, //
+            },
         },
-        bindings, fixture,
+        bindings,
+        keyring_kunit::tests::{
+            new_keyring,
+            set_permissions, //
+        },
     };
 
     #[test]
     fn references_are_counted() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
         let before = keyring.refcount();
 
         let clones = [keyring.clone(), keyring.clone()];
@@ -35,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_key_is_found_by_its_serial() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
         let before = keyring.refcount();
 
         let found = Key::lookup(keyring.serial())?;
@@ -49,7 +60,7 @@ mod tests {
 
     #[test]
     fn attributes_are_those_given() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
 
         assert!(keyring.description() == c"usk_key");
         assert_eq!(keyring.uid().into_raw().val, 0);
@@ -64,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_new_key_is_live() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
 
         assert!(keyring.is_live_without_expiry());
         assert_eq!(keyring.validate(), Ok(()));
@@ -73,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_revoked_key_is_not_live() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
 
         keyring.revoke();
         assert!(!keyring.is_live_without_expiry());
@@ -83,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_invalidated_key_is_not_live() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
 
         keyring.invalidate();
         assert!(!keyring.is_live_without_expiry());
@@ -93,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_key_with_an_expiry_time_is_not_live_for_good() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
 
         keyring.set_timeout(1000);
         assert!(!keyring.is_live_without_expiry());
@@ -114,7 +125,7 @@ mod tests {
 
     #[test]
     fn possessor_and_owner_have_the_permissions_of_the_mask() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
         let may =
             |possessed, need| cred::with_current(|cred| keyring.permits(possessed, cred, need));
         let masks = [
@@ -125,8 +136,7 @@ mod tests {
         ];
 
         for (mask, expected) in masks {
-            // SAFETY: The pointer is valid, and the keyring is the test's own.
-            unsafe { (*keyring.as_ptr()).perm = mask };
+            set_permissions(&keyring, mask);
             assert_eq!(
                 [
                     may(true, Need::Search),
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn possession_is_the_lowest_bit_of_a_reference() -> Result {
-        let keyring = fixture::keyring(c"usk_key")?;
+        let keyring = new_keyring(c"usk_key")?;
         let before = keyring.refcount();
 
         for possessed in [false, true] {

@@ -5,24 +5,90 @@
 use kernel::prelude::*;
 
 #[kunit_tests(usk_keyring)]
-mod tests {
-    use kernel::{prelude::*, str::CString};
+pub(crate) mod tests {
+    use kernel::{
+        prelude::*,
+        str::CString,
+        sync::aref::ARef,
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
 
     use crate::{
         abstractions::{
-            cred::{self, CredentialExt as _},
-            key::Permissions,
-            keyring::{AllocFlags, Keyring},
+            cred,
+            key::{
+                Key,
+                KeyRef,
+                Permissions, //
+            },
+            keyring::{
+                AllocFlags,
+                Keyring, //
+            },
         },
-        fixture,
+        bindings,
     };
+
+    /// Returns an empty keyring that belongs to root.
+    pub(crate) fn new_keyring(description: &CStr) -> Result<ARef<Keyring>> {
+        cred::with_current(|cred| {
+            Keyring::alloc(
+                description,
+                cred.euid(),
+                cred,
+                Permissions::POSSESSOR_ALL.with(Permissions::OWNER_ALL),
+                AllocFlags::InQuota,
+                None,
+            )
+        })
+    }
+
+    /// Returns a key of the type `user`, linked to `keyring`.
+    pub(crate) fn new_key(keyring: &Keyring, description: &CStr) -> Result<ARef<Key>> {
+        let payload = b"payload";
+
+        // SAFETY: All pointers are valid. What is returned is an error or a reference of our own.
+        let key = unsafe {
+            KeyRef::from_raw(bindings::key_create_or_update(
+                KeyRef::encode(keyring, true),
+                c"user".as_char_ptr(),
+                description.as_char_ptr(),
+                payload.as_ptr().cast(),
+                payload.len(),
+                bindings::KEY_POS_ALL | bindings::KEY_USR_ALL,
+                bindings::KEY_ALLOC_IN_QUOTA as usize,
+            ))
+        }?;
+
+        Ok(key.into_key())
+    }
+
+    /// Sets the permissions of a keyring of the test's own.
+    pub(crate) fn set_permissions(keyring: &Keyring, permissions: u32) {
+        // SAFETY: The pointer is valid, and nobody else writes the field.
+        unsafe { (*keyring.as_ptr()).perm = permissions };
+    }
+
+    /// Waits for something, for some seconds at most.
+    pub(crate) fn wait_for(seconds: i32, f: impl Fn() -> bool) -> bool {
+        for _ in 0..seconds * 100 {
+            if f() {
+                return true;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        false
+    }
 
     #[test]
     fn alloc_sets_owner_permissions_and_flags() -> Result {
         let keyring = cred::with_current(|cred| {
             Keyring::alloc(
                 c"usk_keyring",
-                cred.user().uid(),
+                cred.euid(),
                 cred,
                 Permissions::OWNER_VIEW,
                 AllocFlags::UidKeyring,
@@ -39,11 +105,11 @@ mod tests {
 
     #[test]
     fn alloc_links_to_the_destination() -> Result {
-        let dest = fixture::keyring(c"usk_keyring")?;
+        let dest = new_keyring(c"usk_keyring")?;
         let keyring = cred::with_current(|cred| {
             Keyring::alloc(
                 c"inner",
-                cred.user().uid(),
+                cred.euid(),
                 cred,
                 Permissions::POSSESSOR_ALL,
                 AllocFlags::InQuota,
@@ -58,12 +124,12 @@ mod tests {
 
     #[test]
     fn alloc_fails_if_the_destination_is_revoked() -> Result {
-        let dest = fixture::keyring(c"usk_keyring")?;
+        let dest = new_keyring(c"usk_keyring")?;
         dest.revoke();
         let result = cred::with_current(|cred| {
             Keyring::alloc(
                 c"inner",
-                cred.user().uid(),
+                cred.euid(),
                 cred,
                 Permissions::POSSESSOR_ALL,
                 AllocFlags::InQuota,
@@ -77,8 +143,8 @@ mod tests {
 
     #[test]
     fn search_takes_a_reference() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let inner = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let inner = new_keyring(c"inner")?;
 
         assert_eq!(outer.search(c"inner").err(), Some(EAGAIN));
         outer.link(&inner)?;
@@ -91,9 +157,9 @@ mod tests {
 
     #[test]
     fn search_does_not_descend() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let middle = fixture::keyring(c"middle")?;
-        let inner = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let middle = new_keyring(c"middle")?;
+        let inner = new_keyring(c"inner")?;
 
         outer.link(&middle)?;
         middle.link(&inner)?;
@@ -103,15 +169,14 @@ mod tests {
 
     #[test]
     fn search_tells_why_a_keyring_is_not_found() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let revoked = fixture::keyring(c"revoked")?;
-        let hidden = fixture::keyring(c"hidden")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let revoked = new_keyring(c"revoked")?;
+        let hidden = new_keyring(c"hidden")?;
 
         outer.link(&revoked)?;
         outer.link(&hidden)?;
         revoked.revoke();
-        // SAFETY: The pointer is valid, and the keyring is the test's own.
-        unsafe { (*hidden.as_ptr()).perm = 0 };
+        set_permissions(&hidden, 0);
         assert_eq!(outer.search(c"revoked").err(), Some(EKEYREVOKED));
         assert_eq!(outer.search(c"hidden").err(), Some(EACCES));
         Ok(())
@@ -119,9 +184,9 @@ mod tests {
 
     #[test]
     fn link_displaces_a_key_of_the_same_name() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let first = fixture::keyring(c"inner")?;
-        let second = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let first = new_keyring(c"inner")?;
+        let second = new_keyring(c"inner")?;
 
         outer.link(&first)?;
         outer.link(&second)?;
@@ -131,8 +196,8 @@ mod tests {
 
     #[test]
     fn unlink_removes_what_was_linked() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let inner = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let inner = new_keyring(c"inner")?;
 
         assert_eq!(outer.unlink(&inner), Err(ENOENT));
         outer.link(&inner)?;
@@ -143,10 +208,10 @@ mod tests {
 
     #[test]
     fn clear_removes_all_links() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
+        let outer = new_keyring(c"usk_keyring")?;
 
-        outer.link(&*fixture::keyring(c"one")?)?;
-        outer.link(&*fixture::keyring(c"two")?)?;
+        outer.link(&*new_keyring(c"one")?)?;
+        outer.link(&*new_keyring(c"two")?)?;
         outer.clear()?;
         assert_eq!(outer.search(c"one").err(), Some(EAGAIN));
         assert_eq!(outer.search(c"two").err(), Some(EAGAIN));
@@ -155,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_cycle_of_links_is_refused() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let inner = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let inner = new_keyring(c"inner")?;
 
         outer.link(&inner)?;
         assert_eq!(inner.link(&outer), Err(EDEADLK));
@@ -165,8 +230,8 @@ mod tests {
 
     #[test]
     fn only_a_keyring_is_one() -> Result {
-        let keyring = fixture::keyring(c"usk_keyring")?;
-        let key = fixture::user_key(&keyring, c"key")?;
+        let keyring = new_keyring(c"usk_keyring")?;
+        let key = new_key(&keyring, c"key")?;
         let before = key.refcount();
 
         assert_eq!(Keyring::try_from_key(key.clone()).err(), Some(ENOTDIR));
@@ -179,18 +244,18 @@ mod tests {
     fn all_keyrings_that_are_linked_are_visited() -> Result {
         // None, one, some, and more than one node of the kernel's array.
         for count in [0, 1, 15, 500] {
-            let outer = fixture::keyring(c"usk_keyring")?;
+            let outer = new_keyring(c"usk_keyring")?;
             let mut expected = KVec::new();
             let mut found = KVec::new();
 
             for number in 0..count {
                 let name = CString::try_from_fmt(fmt!("{number}"))?;
-                let inner = fixture::keyring(&name)?;
+                let inner = new_keyring(&name)?;
 
                 outer.link(&inner)?;
                 expected.push(inner.serial(), GFP_KERNEL)?;
                 // What is no keyring is passed over.
-                fixture::user_key(&outer, &name)?;
+                new_key(&outer, &name)?;
             }
             outer.for_each_keyring(|keyring| {
                 let _ = found.push(keyring.serial(), GFP_KERNEL);
@@ -205,15 +270,15 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_found_whatever_its_state() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
+        let outer = new_keyring(c"usk_keyring")?;
         let names = [c"live", c"hidden", c"revoked", c"invalidated"];
-        let [live, hidden, revoked, invalidated] = names.map(fixture::keyring);
+        let [live, hidden, revoked, invalidated] = names.map(new_keyring);
         let keyrings = [live?, hidden?, revoked?, invalidated?];
 
         for keyring in &keyrings {
             outer.link(keyring)?;
         }
-        fixture::set_permissions(&keyrings[1], 0);
+        set_permissions(&keyrings[1], 0);
         keyrings[2].revoke();
         for (name, keyring) in names[..3].iter().zip(&keyrings) {
             let found = outer.find_linked(name)?.map(|found| found.serial());
@@ -221,7 +286,7 @@ mod tests {
         }
         // The kernel collects this one, sooner or later.
         keyrings[3].invalidate();
-        assert!(fixture::wait_until(|| {
+        assert!(wait_for(2, || {
             matches!(outer.find_linked(c"invalidated"), Ok(None))
         }));
         assert!(outer.find_linked(c"another")?.is_none());
@@ -230,8 +295,8 @@ mod tests {
 
     #[test]
     fn a_keyring_that_is_found_has_a_reference() -> Result {
-        let outer = fixture::keyring(c"usk_keyring")?;
-        let inner = fixture::keyring(c"inner")?;
+        let outer = new_keyring(c"usk_keyring")?;
+        let inner = new_keyring(c"inner")?;
 
         outer.link(&inner)?;
         let found = outer.find_linked(c"inner")?.ok_or(ENOKEY)?;
