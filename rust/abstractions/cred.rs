@@ -40,6 +40,16 @@ pub(crate) trait CredentialExt {
 ///
 /// The reference ends with the call, because the task may change its credentials afterwards. No
 /// reference count is taken: the task itself holds one.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{cred, task::Kuid};
+///
+/// let euid = cred::with_current(|cred| cred.euid());
+///
+/// assert!(euid == Kuid::current_euid());
+/// ```
 #[doc(alias = "current_cred")]
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Credential) -> R) -> R {

@@ -27,6 +27,54 @@ use crate::bindings;
 /// Any function that can be traced may be probed, by its name. The handler is called with
 /// preemption disabled, and not at all within itself.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     bindings, fprobe,
+///     ftrace::{Function, Handler, Registers},
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc,
+///     },
+/// };
+///
+/// /// `int_sqrt()`. Its address need not be known.
+/// struct IntSqrt;
+///
+/// // SAFETY: The function takes an integer as its only argument.
+/// unsafe impl Function for IntSqrt {
+///     const SYMBOL: &'static CStr = c"int_sqrt";
+///     type Argument = usize;
+///
+///     fn argument(registers: &Registers<'_>) -> Option<usize> {
+///         // Nobody else is to be noticed.
+///         Some(registers.first_argument()).filter(|&number| number == 1764)
+///     }
+/// }
+///
+/// struct Count(Arc<Atomic<i32>>);
+///
+/// impl Handler for Count {
+///     type Function = IntSqrt;
+///
+///     fn entry(&self, _number: usize) {
+///         self.0.add(1, Relaxed);
+///     }
+/// }
+///
+/// let count = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+/// let probe = KBox::pin_init(fprobe::Registration::new(Count(count.clone())), GFP_KERNEL)?;
+///
+/// for number in [1763, 1764] {
+///     // SAFETY: An FFI call with no additional requirements.
+///     unsafe { bindings::int_sqrt(number) };
+/// }
+/// assert_eq!(count.load(Relaxed), 1);
+/// assert_eq!(probe.missed(), 0);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// `fprobe` is registered, and its callback is that of `T`.

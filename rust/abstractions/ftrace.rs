@@ -87,9 +87,65 @@ pub(super) unsafe fn call<T: Handler>(handler: &T, registers: *mut bindings::ftr
 
 /// The registration of a callback for a single function.
 ///
-/// This costs a call of the function 50 instructions, and a [`super::fprobe`] three times as many.
-/// In return, nobody looks whether the handler is called within itself: it must not call the
-/// function.
+/// This costs a call of the function 50 instructions, and a function probe three times as many. In
+/// return, nobody looks whether the handler is called within itself: it must not call the function.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     bindings,
+///     ftrace::{Exported, Function, Handler, Registers, Registration},
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc,
+///     },
+/// };
+///
+/// /// `int_sqrt()`.
+/// struct IntSqrt;
+///
+/// // SAFETY: The function takes an integer as its only argument.
+/// unsafe impl Function for IntSqrt {
+///     const SYMBOL: &'static CStr = c"int_sqrt";
+///     type Argument = usize;
+///
+///     fn argument(registers: &Registers<'_>) -> Option<usize> {
+///         Some(registers.first_argument())
+///     }
+/// }
+///
+/// // SAFETY: It is the address of that function.
+/// unsafe impl Exported for IntSqrt {
+///     fn address() -> usize {
+///         bindings::int_sqrt as usize
+///     }
+/// }
+///
+/// /// Keeps the number that was asked for last.
+/// struct Last(Arc<Atomic<usize>>);
+///
+/// impl Handler for Last {
+///     type Function = IntSqrt;
+///
+///     fn entry(&self, number: usize) {
+///         self.0.store(number, Relaxed);
+///     }
+/// }
+///
+/// let last = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+/// let registration = KBox::pin_init(Registration::new(Last(last.clone())), GFP_KERNEL)?;
+///
+/// // SAFETY: An FFI call with no additional requirements.
+/// assert_eq!(unsafe { bindings::int_sqrt(1764) }, 42);
+/// assert_eq!(last.load(Relaxed), 1764);
+///
+/// drop(registration);
+/// // SAFETY: As above.
+/// unsafe { bindings::int_sqrt(25) };
+/// assert_eq!(last.load(Relaxed), 1764);
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Invariants
 ///

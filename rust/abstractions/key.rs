@@ -33,6 +33,18 @@ use crate::bindings;
 pub(crate) type Serial = bindings::key_serial_t;
 
 /// The permissions mask of a key: six bits each for its possessor, its owner, its group and others.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::key::Permissions;
+///
+/// let all = Permissions::POSSESSOR_ALL | Permissions::OWNER_VIEW;
+/// let fixed = all.without(Permissions::POSSESSOR_SETATTR);
+///
+/// assert!(fixed.contains(Permissions::POSSESSOR_SEARCH));
+/// assert!(!fixed.contains(Permissions::POSSESSOR_SETATTR));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Permissions(u32);
 
@@ -154,6 +166,15 @@ impl Key {
     /// No permission is checked. To be called in process context, without `key_serial_lock`, which
     /// `/proc/keys` holds while it searches the keyrings of its reader; does not sleep. Returns
     /// `ENOKEY` if there is no such key or it is about to be freed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::key::Key;
+    ///
+    /// // No key has such a serial number.
+    /// assert_eq!(Key::lookup(-1).err(), Some(ENOKEY));
+    /// ```
     #[doc(alias = "key_lookup")]
     pub(crate) fn lookup(serial: Serial) -> Result<ARef<Key>> {
         // SAFETY: An FFI call with no additional requirements.

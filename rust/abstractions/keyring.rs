@@ -60,6 +60,38 @@ impl AllocFlags {
 
 /// A [`Key`] of the type `keyring`.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     cred,
+///     key::Permissions,
+///     keyring::{AllocFlags, Keyring},
+///     sync::aref::ARef,
+/// };
+///
+/// let new = |description, dest: Option<&Keyring>| -> Result<ARef<Keyring>> {
+///     cred::with_current(|cred| {
+///         Keyring::alloc(
+///             description,
+///             cred.euid(),
+///             cred,
+///             Permissions::POSSESSOR_ALL,
+///             AllocFlags::InQuota,
+///             dest,
+///         )
+///     })
+/// };
+/// let outer = new(c"outer", None)?;
+/// let inner = new(c"inner", Some(&outer))?;
+///
+/// assert_eq!(outer.search(c"inner")?.serial(), inner.serial());
+/// assert_eq!(inner.link(&outer), Err(EDEADLK));
+/// outer.unlink(&inner)?;
+/// assert_eq!(outer.search(c"inner").err(), Some(EAGAIN));
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The type of the key is `key_type_keyring`, which never changes and is never unregistered.

@@ -37,6 +37,7 @@ use crate::bindings;
 ///
 /// To be used once, beside `module!`.
 #[doc(alias = "MODULE_INFO")]
+#[macro_export]
 macro_rules! livepatch_modinfo {
     () => {
         #[link_section = ".modinfo"]
@@ -70,6 +71,53 @@ impl Func {
 ///
 /// The callbacks are called in process context with `klp_mutex` held, and may sleep. When another
 /// livepatch replaces this one, none of them is called.
+///
+/// # Examples
+///
+/// A module enables it by a [`Registration`].
+///
+/// ```
+/// use kernel::{
+///     bindings,
+///     livepatch::{Func, Patch, Slot},
+///     seq_file::SeqFile,
+///     seq_print,
+/// };
+///
+/// static SLOT: Slot<Cmdline> = Slot::new();
+///
+/// /// What the replacement functions share.
+/// struct Cmdline {
+///     text: &'static str,
+/// }
+///
+/// // SAFETY: The slot is a `static` of this patch alone.
+/// unsafe impl Patch for Cmdline {
+///     const FUNCS: &'static [Func] = &[
+///         // SAFETY: The signatures are the same, and both print to the file and return 0.
+///         unsafe { Func::new(c"cmdline_proc_show", cmdline_proc_show as *const ()) },
+///     ];
+///
+///     fn slot() -> &'static Slot<Self> {
+///         &SLOT
+///     }
+/// }
+///
+/// /// # Safety
+/// ///
+/// /// `m` must be valid for the duration of the call.
+/// unsafe extern "C" fn cmdline_proc_show(m: *mut bindings::seq_file, _v: *mut c_void) -> c_int {
+///     // SAFETY: This is a replacement function of the patch.
+///     let cmdline = unsafe { SLOT.get() };
+///     // SAFETY: By the safety requirements `m` is valid for the duration of the call.
+///     let m = unsafe { SeqFile::from_raw(m) };
+///
+///     seq_print!(m, "{}\n", cmdline.text);
+///     0
+/// }
+///
+/// assert!(!Cmdline::is_enabled());
+/// ```
 ///
 /// # Safety
 ///
@@ -202,6 +250,12 @@ impl<T: Patch> Slot<T> {
         // SAFETY: By the type invariant the registration is not freed before the RCU read lock is
         // released.
         Some(f(unsafe { &(*registration).tables }))
+    }
+}
+
+impl<T: Patch> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

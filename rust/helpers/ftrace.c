@@ -3,7 +3,8 @@
 #include <linux/ftrace.h>
 
 /* Where the number is constant, this is a single load. */
-unsigned long rust_helper_ftrace_regs_first_argument(struct ftrace_regs *regs)
+__rust_helper unsigned long
+rust_helper_ftrace_regs_first_argument(struct ftrace_regs *regs)
 {
 	return ftrace_regs_get_argument(regs, 0);
 }

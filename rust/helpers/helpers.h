@@ -17,6 +17,9 @@
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
+/* The kernel inlines its helpers. Those that are to be among them are written like these. */
+#define __rust_helper
+
 /* What each node of a table begins with. */
 struct rust_helper_node {
 	struct rhash_head head;

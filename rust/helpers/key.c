@@ -4,8 +4,8 @@
 #include <linux/key.h>
 #include <linux/rwsem.h>
 
-long rust_helper_keyring_read(struct key *keyring, key_serial_t *serials,
-			      size_t size)
+__rust_helper long
+rust_helper_keyring_read(struct key *keyring, key_serial_t *serials, size_t size)
 {
 	long ret;
 
