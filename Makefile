@@ -8,13 +8,14 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 
 # The commands read these from the environment.
 export KERNEL_SERIES KERNEL_PIN FLAVOUR MIRROR ACCEL USK_CACHE FILTER STAGES SAMPLES
-export KERNELS
+export KERNELS SIGNOFF
 
 # The one sample that runs in user space.
 daemon := samples/daemon
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit storms keyutils kernels proof bench shell stock check distclean help
+.PHONY: run test kunit storms keyutils kernels proof series bench shell stock check distclean
+.PHONY: help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -60,6 +61,9 @@ kernels:			## run and test it in all of Debian's kernels that it is for
 proof:				## all tests at full length: 75 minutes on 2 CPUs
 	@tools/proof.sh
 
+series:				## the patch series for the kernel: write it, build it, test it
+	@tools/test.sh series
+
 bench:				## what look-ups cost, in instructions, into Documentation
 	@tools/bench.sh
 
@@ -90,3 +94,4 @@ help:				## this list
 	@echo '  KERNELS           for kernels: some of them, as in 7.3/rt-amd64 (all)'
 	@echo '  STAGES            for proof: some of its stages (all)'
 	@echo '  SAMPLES           for shell: m puts the samples into the guest, in /payload'
+	@echo '  SIGNOFF           for series: who signs the patches off (as git is configured)'

@@ -13,7 +13,7 @@ import pathlib
 import re
 import sys
 
-SUITE = re.compile(r"^\s*#\[kunit_tests\((\w+)\)\]", re.MULTILINE)
+SUITE = re.compile(r"^\s*#\[(?:(?:\w*::)*)kunit_tests\((\w+)\)\]", re.MULTILINE)
 TEST = re.compile(
     r"^\s*#\[test\]\s*(?:^\s*(?:#\[.*\]|//.*)\s*)*^\s*(?:unsafe\s+)?fn\s+(\w+)", re.MULTILINE
 )

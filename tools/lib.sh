@@ -44,8 +44,15 @@ become_root() {
 	exec sudo KERNEL_SERIES="$KERNEL_SERIES" KERNEL_PIN="$KERNEL_PIN" FLAVOUR="$FLAVOUR" \
 		ACCEL="$ACCEL" MIRROR="$MIRROR" USK_CACHE="$USK_CACHE" FILTER="${FILTER-}" \
 		SIZE="${SIZE-}" RESULTS="${RESULTS-}" STAGES="${STAGES-}" \
-		SAMPLES="${SAMPLES-}" KERNELS="${KERNELS-}" bash "$0" "$@"
+		SAMPLES="${SAMPLES-}" KERNELS="${KERNELS-}" \
+		SIGNOFF="${SIGNOFF:-$(identity)}" bash "$0" "$@"
 }
+
+# Who commits here, as in "Name <mail>". Root need not be known to git.
+identity() {
+	local name mail
+	name=$(git config user.name) && mail=$(git config user.email) && echo "$name <$mail>"
+} 2> /dev/null
 
 setup() {
 	case $ACCEL in

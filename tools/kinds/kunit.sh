@@ -14,7 +14,6 @@ test_kunit_kasan() {
 # run_kunit KIND SECONDS KERNEL
 run_kunit() {
 	local kind=$1 kernel=$3 dir payload=$RUN/$1
-	local kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
 	dir=$(results "$kind")
 	need_kernel "$kernel"
 	need_module "$kernel" "$payload"
@@ -26,6 +25,12 @@ run_kunit() {
 		die "no KUnit test matches FILTER=${FILTER-}:" \
 			"give a glob of suites, or of suite.test"
 	test_guest "$kind: run in the $kernel kernel" "$dir" "$kernel" "$payload" "$2" "$ACCEL"
+	read_kunit "$dir"
+}
+
+# read_kunit DIR: what the kernel's own reader makes of the log.
+read_kunit() {
+	local dir=$1 kunit_py=/mnt/cache/source/tools/testing/kunit/kunit.py
 	# Its exit status says no more than its JSON, unless it could make nothing of the log.
 	in_root python3 "$kunit_py" parse --json="$(inside "$dir/kunit.json")" \
 		"$(inside "$dir/tap")" > "$dir/kunit.log" 2>&1 ||
