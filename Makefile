@@ -14,8 +14,8 @@ export KERNELS SIGNOFF
 daemon := samples/daemon
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
-.PHONY: run test kunit storms keyutils kernels proof series bench shell stock check distclean
-.PHONY: help
+.PHONY: run test kunit storms keyutils kernels proof series bench shell stock check docs
+.PHONY: distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -72,6 +72,9 @@ shell:				## a prompt in that kernel, with the module loaded
 
 stock:				## build the module for Debian's stock kernel
 	@tools/stock.sh
+
+docs:				## the pages of Documentation as HTML, in the cache folder
+	@tools/docs.sh
 
 check:				## rustfmt, clippy, checkpatch, shellcheck, codespell
 	@tools/check.sh

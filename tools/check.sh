@@ -44,7 +44,8 @@ code+=("${scripts[@]}")
 run "rustfmt, ${#rust[@]} files" rustfmt --edition 2021 --check -l "${rust[@]}"
 run "shellcheck, ${#scripts[@]} files" shellcheck "${scripts[@]}"
 run "checkpatch, ${#code[@]} files" "${checkpatch[@]}" --max-line-length=100 -f "${code[@]}"
-run "codespell" codespell --quiet-level=2 --skip=COPYING .
+# Nd is a macro of man pages.
+run "codespell" codespell --quiet-level=2 --skip=COPYING --ignore-words-list=nd .
 echo "check: every file starts with its licence"
 bare=$(cd "$STATE/build/check" && find . -type f -exec sh -c '
 	for file; do
