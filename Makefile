@@ -15,7 +15,7 @@ daemon := samples/daemon
 
 .PHONY: modules modules_install samples clean rust-analyzer check-kdir
 .PHONY: run test kunit storms keyutils kernels proof series bench shell stock check docs
-.PHONY: distclean help
+.PHONY: gdb dump distclean help
 
 modules: check-kdir		## build the module for the kernel of KDIR (the default)
 	$(kbuild) modules
@@ -68,7 +68,13 @@ bench:				## what look-ups cost, in instructions, into Documentation
 	@tools/bench.sh
 
 shell:				## a prompt in that kernel, with the module loaded
-	@tools/shell.sh
+	@tools/shell.sh $(if $(GDB),--gdb)
+
+gdb:				## a debugger for the guest of make shell GDB=1 (DUMP=1: for a dump)
+	@tools/gdb.sh $(if $(DUMP),--dump)
+
+dump:				## dump the memory of the guest of make shell GDB=1
+	@tools/dump.sh
 
 stock:				## build the module for Debian's stock kernel
 	@tools/stock.sh
@@ -93,6 +99,8 @@ help:				## this list
 	@echo '  MIRROR            the Debian mirror (as in the configuration of apt)'
 	@echo '  ACCEL             auto, tcg or kvm (auto: KVM if a guest really boots with it)'
 	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
+	@echo '  GDB               for shell: have it debugged by make gdb, from another terminal'
+	@echo '  DUMP              for gdb: debug what make dump has written'
 	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
 	@echo '  KERNELS           for kernels: some of them, as in 7.3/rt-amd64 (all)'
 	@echo '  STAGES            for proof: some of its stages (all)'

@@ -3,7 +3,8 @@
 """Pass on what a guest says, but look for secrets in its memory when it asks for that.
 
 Usage: memory.py DIR < OUTPUT, where DIR is that of the guest, with the socket "monitor" of QEMU's
-and the pipe "answers", which the guest reads.
+and the pipe "answers", which the guest reads; or memory.py --dump DIR FILE, to dump its memory for
+debuggers, by addresses as its kernel sees them.
 
 A guest asks by a line "# look for A^B [A^B]...". The secrets are the exclusive or of the two
 numbers, in hexadecimal: nobody in the guest says them. They are looked for in pieces, as memory
@@ -57,10 +58,15 @@ def pieces_of(halves):
     return [secret[at:at + PIECE] for at in range(0, len(secret), PIECE)]
 
 
+def dump_memory(folder, file, paging):
+    """Dump the guest's memory: as it is, or as the guest's page tables have it."""
+    Monitor(folder / "monitor").execute("dump-guest-memory", paging=paging, protocol=f"file:{file}")
+
+
 def look_for(secrets, folder):
-    """Dump the guest's memory, and count the pieces of each secret in it."""
+    """Count the pieces of each secret in the guest's memory."""
     dump = folder / "dump"
-    Monitor(folder / "monitor").execute("dump-guest-memory", paging=False, protocol=f"file:{dump}")
+    dump_memory(folder, dump, False)
     memory = used(dump)
     dump.unlink()
     return [sum(map(memory.count, pieces_of(secret))) for secret in secrets]
@@ -78,4 +84,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    if sys.argv[1] == "--dump":
+        dump_memory(*map(pathlib.Path, sys.argv[2:]), True)
+    else:
+        main(pathlib.Path(sys.argv[1]))

@@ -3,6 +3,13 @@
 # What make shell runs in the guest.
 
 insmod user_session_keyring.ko || echo "the module did not load: see dmesg"
+# For make gdb, which reads the console.
+if [ -e debug ]; then
+	for section in .text .rodata .data .bss; do
+		at=$(cat /sys/module/user_session_keyring/sections/$section) &&
+			echo "section $section at $at" > /dev/kmsg
+	done
+fi
 cat << 'END'
 user_session_keyring is loaded. Things to try:
   keyctl show @us
