@@ -15,7 +15,7 @@ echo "boot: $RELEASE as Debian ships it, in QEMU ($ACCEL)"
 shown() {
 	vm "$@" | tee "$RUN/output"
 }
-job shown "$RUN/vm" stock "$RUN/payload" 120 "$ACCEL"
+job shown "$RUN/vm" stock "$RUN/payload" 300 "$ACCEL"
 finish_job
 
 case $(< "$RUN/vm/status") in
