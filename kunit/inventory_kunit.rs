@@ -38,6 +38,7 @@ struct Line {
     pins: Option<i32>,
     tasks: u32,
     age: Option<i64>,
+    left: Option<i64>,
 }
 
 /// Returns the lines about a UID.
@@ -46,7 +47,7 @@ fn lines(records: &Arc<Records>, uid: u32) -> Result<KVec<Line>> {
     let mut lines = KVec::new();
 
     for line in shown.to_str().map_err(|_| EINVAL)?.lines().skip(1) {
-        let mut fields = [""; 8];
+        let mut fields = [""; 9];
         let mut rest = line.split(' ');
 
         for field in &mut fields {
@@ -55,7 +56,7 @@ fn lines(records: &Arc<Records>, uid: u32) -> Result<KVec<Line>> {
         if rest.next().is_some() {
             return Err(EINVAL);
         }
-        let [found, ns, user, session, state, pins, tasks, age] = fields;
+        let [found, ns, user, session, state, pins, tasks, age, left] = fields;
         let optional = |field: &str| match field {
             "-" => Ok(None),
             number => number.parse::<i64>().map(Some).map_err(|_| EINVAL),
@@ -73,6 +74,7 @@ fn lines(records: &Arc<Records>, uid: u32) -> Result<KVec<Line>> {
                     pins: optional(pins)?.map(|pins| pins as i32),
                     tasks: tasks.parse().map_err(|_| EINVAL)?,
                     age: optional(age)?,
+                    left: optional(left)?,
                 },
                 GFP_KERNEL,
             )?;
@@ -133,7 +135,7 @@ mod tests {
         let shown = show(&fixture::records()?)?;
         let first = shown.to_str().map_err(|_| EINVAL)?.lines().next();
 
-        assert_eq!(first, Some("uid ns user session state pins tasks age"));
+        assert_eq!(first, Some("uid ns user session state pins tasks age left"));
         Ok(())
     }
 
@@ -152,6 +154,7 @@ mod tests {
         assert_eq!(line.pins, Some(fixture::REFS + 1));
         assert_eq!(line.tasks, 0);
         assert!(line.age.is_some_and(|age| (0..10).contains(&age)));
+        assert_eq!(line.left, None);
         Ok(())
     }
 
@@ -168,6 +171,7 @@ mod tests {
         assert!(*line.state == *c"lingering");
         assert_eq!(line.pins, Some(0));
         assert!(line.age.is_some_and(|age| (0..10).contains(&age)));
+        assert!(line.left.is_some_and(|left| (990..1000).contains(&left)));
         Ok(())
     }
 
@@ -255,7 +259,7 @@ mod tests {
         assert_eq!(listed.ns, user_namespace::init().id().as_u64());
         assert_eq!(listed.keyrings, before.keyrings);
         assert!(*listed.state == *c"before");
-        assert_eq!((listed.pins, listed.age), (None, None));
+        assert_eq!((listed.pins, listed.age, listed.left), (None, None, None));
 
         assert_eq!(
             serials(&before.resolver.resolve(&before.cred)?),

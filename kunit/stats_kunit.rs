@@ -30,11 +30,14 @@ mod tests {
             "rcu_hits",
             "rcu_misses",
             "deaths",
+            "keys_gone",
             "revivals",
             "missed",
             "reaped",
             "survivors",
             "records",
+            "in_charge",
+            "age",
         ];
         let mut lines = shown.to_str().map_err(|_| EINVAL)?.lines();
 

@@ -22,6 +22,7 @@ use crate::{
         },
         key::Serial,
         keyring::Keyring,
+        tracepoints::Keyrings,
         user_namespace, //
     },
     name::Name,
@@ -46,6 +47,7 @@ struct Line {
     state: &'static str,
     pins: Option<i32>,
     age: Option<Delta>,
+    left: Option<Delta>,
 }
 
 impl Line {
@@ -64,16 +66,19 @@ impl Line {
             None => write!(f, " -")?,
         }
         write!(f, " {}", cred::processes(self.uid))?;
-        match self.age {
-            Some(age) => writeln!(f, " {}", age.as_millis() / 1000),
-            None => writeln!(f, " -"),
+        for time in [self.age, self.left] {
+            match time {
+                Some(time) => write!(f, " {}", time.as_millis() / 1000)?,
+                None => write!(f, " -")?,
+            }
         }
+        writeln!(f)
     }
 }
 
 impl debugfs::Writer for Inventory {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = writeln!(f, "uid ns user session state pins tasks age");
+        let mut result = writeln!(f, "uid ns user session state pins tasks age left");
         let mut write = |line: Line| {
             if result.is_ok() {
                 result = line.write(f);
@@ -83,14 +88,22 @@ impl debugfs::Writer for Inventory {
         self.owners(&mut write);
         self.survivors(&mut write);
         let leftovers = self.0.for_each_leftover(|ns, leftover| {
+            let Keyrings {
+                uid,
+                ns,
+                user,
+                session,
+            } = leftover.keyrings(ns.id());
+
             write(Line {
-                uid: leftover.uid,
-                ns: ns.id().as_u64(),
-                user: leftover.user,
-                session: leftover.session,
+                uid,
+                ns: ns.as_u64(),
+                user,
+                session,
                 state: "before",
                 pins: None,
                 age: None,
+                left: None,
             })
         });
         if leftovers.is_err() {
@@ -127,6 +140,7 @@ impl Inventory {
                     },
                     pins: Some(owner.pins()),
                     age: Some(unpinned.unwrap_or(now - place.since)),
+                    left: unpinned.map(|_| owner.due_in(now)),
                 });
             }
         });
@@ -150,6 +164,7 @@ impl Inventory {
                     state: "survivor",
                     pins: None,
                     age: Some(now - survivor.died),
+                    left: None,
                 },
                 GFP_KERNEL,
             );

@@ -34,6 +34,7 @@ use kernel::{
         Arc,
         Mutex, //
     },
+    task::Kuid,
     time::Delta,
     workqueue::{
         impl_has_work,
@@ -52,6 +53,10 @@ use crate::{
         },
         keyring::Keyring,
         params,
+        tracepoints::{
+            Cause,
+            Keyrings, //
+        },
         user::User,
         user_namespace::{
             Id,
@@ -169,6 +174,42 @@ impl Unlinked {
         *self = Self { user, session };
         Ok(())
     }
+
+    fn serials(&self) -> [Option<Serial>; 2] {
+        [&self.user, &self.session].map(|keyring| keyring.as_ref().map(|it| it.serial()))
+    }
+
+    /// Returns how many keys are linked to them, but for the one to the other.
+    fn keys(&self) -> usize {
+        let keys = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map_or(0, |it| it.len());
+        let is_linked = match (&self.user, &self.session) {
+            (Some(user), Some(session)) => session
+                .search(user.description())
+                .is_ok_and(|found| found.as_ptr() == user.as_ptr()),
+            _ => false,
+        };
+
+        // A link may be removed meanwhile.
+        (keys(&self.user) + keys(&self.session)).saturating_sub(is_linked.into())
+    }
+
+    /// Tells that they are gone.
+    fn tell(&self, uid: Kuid, ns: Id, by_request: bool) {
+        let [user, session] = self.serials();
+        let keyrings = Keyrings {
+            uid,
+            ns,
+            user,
+            session,
+        };
+
+        if by_request {
+            keyrings.trace_destroy(Cause::Reap);
+        } else {
+            Event::KeyGone.count_many(self.keys());
+            keyrings.trace_destroy(Cause::Death);
+        }
+    }
 }
 
 /// What a UID has in one namespace, beside the pair.
@@ -233,6 +274,18 @@ impl Place {
                 })
     }
 
+    /// Returns what is told of the keyrings of `uid` that were found last.
+    pub(crate) fn keyrings(&self, uid: Kuid, ns: Id) -> Keyrings {
+        let [user, session] = self.known;
+
+        Keyrings {
+            uid,
+            ns,
+            user,
+            session,
+        }
+    }
+
     /// Unlinks the keyrings of `owner` from their register.
     fn unlink(&mut self, owner: &Owner, ns: &UserNamespace, by_request: bool) -> Result {
         let (user, state) = (&owner.user, &owner.state);
@@ -264,13 +317,16 @@ impl Place {
             (Err(_), Some(user)) => self.stranded = Some(user.clone()),
             (Err(_), None) => return result,
         }
+        if self.is_unlinked {
+            unlinked.tell(user.uid(), ns.id(), by_request);
+        }
         // Who asks for the end does not want to see them again, but nobody asks for half of it.
         if !(self.is_unlinked && by_request) {
-            let serial = |keyring: Option<ARef<Keyring>>| keyring.map(|it| it.serial());
+            let [user_serial, session_serial] = unlinked.serials();
             let survivor = Survivor {
                 uid: user.uid(),
-                user: serial(unlinked.user),
-                session: serial(unlinked.session),
+                user: user_serial,
+                session: session_serial,
                 died: state.now(),
                 is_registered: false,
             };
@@ -437,7 +493,7 @@ impl Owner {
     }
 
     /// Returns in how much time the keyrings go, now that the UID is gone.
-    fn due_in(&self, now: Delta) -> Delta {
+    pub(crate) fn due_in(&self, now: Delta) -> Delta {
         let due = self.unpinned.load(Relaxed) + params::linger().as_nanos();
 
         Delta::from_nanos((due - now.as_nanos()).max(0))
@@ -541,6 +597,9 @@ impl Owner {
         } else if self.pins() != 0 || !self.phase.commit() {
             self.phase.cancel();
             Event::Revival.count();
+            for (id, place) in places.by_namespace.iter() {
+                place.keyrings(self.user.uid(), *id).trace_revive();
+            }
             return Ok(());
         }
 

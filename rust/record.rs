@@ -71,7 +71,6 @@ use crate::{
             CredentialExt as _, //
         },
         fprobe, ftrace,
-        key::Serial,
         keyring::Keyring,
         keyring_gc::{
             Collected,
@@ -84,6 +83,10 @@ use crate::{
             TableKey, //
         },
         siphash::SipHasher,
+        tracepoints::{
+            Cause,
+            Keyrings, //
+        },
         user::{
             DroppedRef,
             FreeUid,
@@ -229,8 +232,11 @@ impl WorkItem for Namespace {
         for owner in owners.values() {
             let mut places = owner.places.lock();
 
-            if places.by_namespace.remove(&this.id).is_some() {
+            if let Some(place) = places.by_namespace.remove(&this.id) {
                 this.state.forget(&owner.user, this.id);
+                place
+                    .keyrings(owner.user.uid(), this.id)
+                    .trace_destroy(Cause::Namespace);
             }
             owner.end_if_empty(&mut places);
         }
@@ -653,6 +659,18 @@ impl State {
         };
         let result = survivor.register(keyrings, patience);
 
+        if let (Ok(()), [user, session]) = (result, survivor.alive()) {
+            if user.or(session).is_some() {
+                let keyrings = Keyrings {
+                    uid,
+                    ns,
+                    user,
+                    session,
+                };
+
+                keyrings.trace_hand_back();
+            }
+        }
         match self.survivors.lock().get_mut(ns, uid) {
             Some(survivor) => survivor.is_registered = result.is_ok(),
             // Somebody has asked for its end meanwhile.
@@ -920,27 +938,40 @@ impl Records {
     /// initial namespace and in those of all tasks. Sleeps. Returns `ENOMEM` if memory runs out.
     pub(crate) fn for_each_leftover(&self, mut f: impl FnMut(&UserNamespace, &Leftover)) -> Result {
         for_each_namespace(|ns| {
-            let namespace = self.state.0.namespaces.get(ns.id());
-            let mut leftovers = RBTree::<u32, Leftover>::new();
-            let mut result = Ok(());
             let Some(register) = ns.user_keyring_register() else {
                 return Ok(());
             };
+            let (leftovers, result) = self.leftovers(ns, register, |_| true)?;
 
-            register.for_each_keyring(|keyring| {
-                let uid = leftover(&keyring, ns, namespace.as_deref());
-
-                if let (Ok(()), Some(uid)) = (result, uid) {
-                    result = Leftover::add(&mut leftovers, &keyring, uid);
-                }
-            })?;
             leftovers.values().for_each(|leftover| f(ns, leftover));
             result
         })
     }
 
+    /// Returns what [`Self::for_each_leftover`] finds in a namespace of the UIDs of which `select`
+    /// is true, and whether that is all.
+    fn leftovers(
+        &self,
+        ns: &UserNamespace,
+        register: &Keyring,
+        select: impl Fn(Kuid) -> bool,
+    ) -> Result<(RBTree<u32, Leftover>, Result)> {
+        let namespace = self.state.0.namespaces.get(ns.id());
+        let mut leftovers = RBTree::new();
+        let mut result = Ok(());
+
+        register.for_each_keyring(|keyring| {
+            let uid = leftover(&keyring, ns, namespace.as_deref()).filter(|&uid| select(uid));
+
+            if let (Ok(()), Some(uid)) = (result, uid) {
+                result = Leftover::add(&mut leftovers, keyring, uid);
+            }
+        })?;
+        Ok((leftovers, result))
+    }
+
     /// Ends the keyrings of all UIDs of which `select` is true that [`Self::for_each_leftover`]
-    /// finds, and returns in how many namespaces there were some.
+    /// finds, and returns how many UIDs that were, each counted once in each namespace.
     ///
     /// Sleeps. Returns `EBUSY` when not in charge, and `ENOMEM` if memory runs out.
     pub(crate) fn reap_leftovers(&self, select: impl Fn(Kuid) -> bool) -> Result<usize> {
@@ -949,7 +980,6 @@ impl Records {
         for_each_namespace(|ns| {
             // While the semaphore is held, no UID gets on record, and none is adopted.
             let keyrings = ns.lock_keyrings();
-            let namespace = self.state.0.namespaces.get(ns.id());
             let Some(register) = keyrings.ns().user_keyring_register() else {
                 return Ok(());
             };
@@ -957,16 +987,15 @@ impl Records {
             if !self.is_in_charge() {
                 return Err(EBUSY);
             }
-            let mut found = false;
-            register.for_each_keyring(|keyring| {
-                found |= leftover(&keyring, ns, namespace.as_deref()).is_some_and(&select)
-                    && register.unlink(&keyring).is_ok();
-            })?;
-            if found {
-                Event::Reaped.count();
-                count += 1;
+            let (leftovers, result) = self.leftovers(ns, register, &select)?;
+            for leftover in leftovers.values() {
+                if leftover.unlink(register) {
+                    Event::Reaped.count();
+                    leftover.keyrings(ns.id()).trace_destroy(Cause::Reap);
+                    count += 1;
+                }
             }
-            Ok(())
+            result
         })?;
         Ok(count)
     }
@@ -1003,12 +1032,12 @@ impl Records {
 /// The keyrings of a UID that are registered, but not on record.
 pub(crate) struct Leftover {
     pub(crate) uid: Kuid,
-    pub(crate) user: Option<Serial>,
-    pub(crate) session: Option<Serial>,
+    pub(crate) user: Option<ARef<Keyring>>,
+    pub(crate) session: Option<ARef<Keyring>>,
 }
 
 impl Leftover {
-    fn add(leftovers: &mut RBTree<u32, Self>, keyring: &Keyring, uid: Kuid) -> Result {
+    fn add(leftovers: &mut RBTree<u32, Self>, keyring: ARef<Keyring>, uid: Kuid) -> Result {
         let mut leftover = leftovers.remove(&raw(uid)).unwrap_or(Self {
             uid,
             user: None,
@@ -1019,9 +1048,35 @@ impl Leftover {
             false => &mut leftover.user,
         };
 
-        *slot = Some(keyring.serial());
+        *slot = Some(keyring);
         leftovers.try_create_and_insert(raw(uid), leftover, GFP_KERNEL)?;
         Ok(())
+    }
+
+    /// Unlinks them from their register, and returns whether one of them was linked there.
+    ///
+    /// Sleeps.
+    fn unlink(&self, register: &Keyring) -> bool {
+        let unlink = |keyring: &Option<ARef<Keyring>>| {
+            keyring
+                .as_ref()
+                .is_some_and(|keyring| register.unlink(keyring).is_ok())
+        };
+
+        // Both, whatever becomes of the first.
+        unlink(&self.user) | unlink(&self.session)
+    }
+
+    /// Returns what is told of them.
+    pub(crate) fn keyrings(&self, ns: Id) -> Keyrings {
+        let serial = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map(|it| it.serial());
+
+        Keyrings {
+            uid: self.uid,
+            ns,
+            user: serial(&self.user),
+            session: serial(&self.session),
+        }
     }
 }
 
@@ -1206,6 +1261,16 @@ impl<'a> Entry<'a> {
         }
         self.place.stranded = None;
         self.place.known = [Some(pair.user.serial()), Some(pair.session.serial())];
+    }
+
+    /// Returns what is told of a pair of the UID.
+    pub(crate) fn keyrings_of(&self, pair: &Pair) -> Keyrings {
+        Keyrings {
+            uid: self.owner.user.uid(),
+            ns: self.keyrings.ns().id(),
+            user: Some(pair.user.serial()),
+            session: Some(pair.session.serial()),
+        }
     }
 
     fn key(&self) -> TableKey {

@@ -170,8 +170,9 @@ impl Resolver {
 
                     entry.settle(&pair);
                     if pair.is_live_without_expiry() && entry.pair().is_none() {
-                        entry.set_pair(pair)?;
+                        entry.set_pair(pair.clone())?;
                         Event::Adoption.count();
+                        entry.keyrings_of(&pair).trace_adopt();
                     }
                 }
                 Ok(())
@@ -280,6 +281,7 @@ fn resolve_mapped(cred: &Credential, uid: u32, entry: &mut Entry<'_>) -> Result<
         && !created
     {
         Event::Adoption.count();
+        entry.keyrings_of(&pair).trace_adopt();
     }
     Ok(pair)
 }
@@ -448,6 +450,7 @@ fn find_or_create(
     let created = user_created || session_created;
     if created {
         Event::Creation.count();
+        entry.keyrings_of(&pair).trace_create();
     }
     Ok((pair, created))
 }

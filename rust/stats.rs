@@ -35,6 +35,8 @@ pub(crate) enum Event {
     RcuMiss,
     /// The keyrings of a UID went because nothing pinned its record any more.
     Death,
+    /// A key was linked in keyrings that went.
+    KeyGone,
     /// A UID came back when its keyrings were about to go.
     Revival,
     /// The last pin of the record of a UID went without notice, and that was found later.
@@ -52,7 +54,7 @@ impl From<Event> for u32 {
 
 impl crate::abstractions::counters::Event for Event {}
 
-const NAMES: [(&str, Event); 11] = [
+const NAMES: [(&str, Event); 12] = [
     ("hits", Event::Hit),
     ("misses", Event::Miss),
     ("creations", Event::Creation),
@@ -61,6 +63,7 @@ const NAMES: [(&str, Event); 11] = [
     ("rcu_hits", Event::RcuHit),
     ("rcu_misses", Event::RcuMiss),
     ("deaths", Event::Death),
+    ("keys_gone", Event::KeyGone),
     ("revivals", Event::Revival),
     ("missed", Event::Missed),
     ("reaped", Event::Reaped),
@@ -75,6 +78,8 @@ impl debugfs::Writer for Stats {
             writeln!(f, "{name} {}", event.total())?;
         }
         writeln!(f, "survivors {}", self.0.survivors())?;
-        writeln!(f, "records {}", self.0.pairs())
+        writeln!(f, "records {}", self.0.pairs())?;
+        writeln!(f, "in_charge {}", u32::from(self.0.is_in_charge()))?;
+        writeln!(f, "age {}", self.0.state().now().as_millis() / 1000)
     }
 }

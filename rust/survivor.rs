@@ -187,10 +187,13 @@ impl Survivor {
 
     /// Returns whether one of the keyrings has not been freed yet. Does not sleep.
     pub(crate) fn is_alive(&self) -> bool {
-        [self.user, self.session]
-            .into_iter()
-            .flatten()
-            .any(|serial| Key::lookup(serial).is_ok())
+        self.alive().into_iter().any(|serial| serial.is_some())
+    }
+
+    /// Returns the serial numbers of the user keyring and of the user session keyring, of those
+    /// that have not been freed yet. Does not sleep.
+    pub(crate) fn alive(&self) -> [Option<Serial>; 2] {
+        [self.user, self.session].map(|serial| serial.filter(|&serial| Key::lookup(serial).is_ok()))
     }
 }
 

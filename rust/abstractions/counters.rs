@@ -20,6 +20,14 @@ pub(crate) trait Event: Copy + Into<u32> {
         unsafe { bindings::counter_inc(self.into()) };
     }
 
+    /// Counts as many occurrences at once.
+    ///
+    /// May be called from any context.
+    fn count_many(self, count: usize) {
+        // SAFETY: An FFI call with no additional requirements.
+        unsafe { bindings::counter_add(self.into(), count) };
+    }
+
     /// Returns the number of occurrences on all CPUs since the module was loaded.
     ///
     /// Occurrences during the call may or may not be included.

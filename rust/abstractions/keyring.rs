@@ -284,6 +284,22 @@ impl Keyring {
         }
     }
 
+    /// Returns the number of links at this moment.
+    ///
+    /// May be called from any context.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: The pointer is valid by the type invariant. By the type of the key this is the
+        // member of the union that is in use, and C code writes the field by single stores.
+        unsafe {
+            (&raw const (*self.as_ptr())
+                .__bindgen_anon_4
+                .__bindgen_anon_1
+                .keys
+                .nr_leaves_on_tree)
+                .read_volatile()
+        }
+    }
+
     /// Removes all links from this keyring.
     ///
     /// Sleeps, and takes the semaphore of the keyring.

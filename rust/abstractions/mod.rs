@@ -26,6 +26,7 @@ pub(crate) mod preempt;
 pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod siphash;
+pub(crate) mod tracepoints;
 pub(crate) mod user;
 pub(crate) mod user_key;
 pub(crate) mod user_namespace;

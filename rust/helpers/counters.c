@@ -7,6 +7,11 @@
 
 static DEFINE_PER_CPU(u64[NR_COUNTERS], counters);
 
+void rust_helper_counter_add(unsigned int counter, unsigned long count)
+{
+	this_cpu_add(counters[counter % NR_COUNTERS], count);
+}
+
 void rust_helper_counter_inc(unsigned int counter)
 {
 	this_cpu_inc(counters[counter % NR_COUNTERS]);

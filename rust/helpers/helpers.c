@@ -13,5 +13,6 @@
 #include "params.c"
 #include "table.c"
 #include "task.c"
+#include "trace.c"
 #include "user_namespace.c"
 #include "workqueue.c"

@@ -26,6 +26,7 @@ struct rust_helper_node {
 	u64 key[2];
 };
 
+void rust_helper_counter_add(unsigned int counter, unsigned long count);
 void rust_helper_counter_inc(unsigned int counter);
 u64 rust_helper_counter_sum(unsigned int counter);
 
@@ -56,6 +57,13 @@ void rust_helper_table_walk_start(struct rhashtable_iter *iter);
 size_t rust_helper_task_creds(const struct cred **creds, size_t max);
 unsigned int rust_helper_uid_tasks(kuid_t uid);
 bool rust_helper_may_hold_spinlock(void);
+
+void rust_helper_trace_adopt(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session);
+void rust_helper_trace_create(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session);
+void rust_helper_trace_destroy(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session,
+			       unsigned int cause);
+void rust_helper_trace_hand_back(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session);
+void rust_helper_trace_revive(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session);
 
 bool rust_helper_get_user_ns_not_zero(struct user_namespace *ns);
 struct user_namespace *rust_helper_get_user_ns(struct user_namespace *ns);

@@ -381,8 +381,9 @@ list_records() {
 	login "$JOST"
 	process=$last
 	before=$(pair "$JOST")
-	same "the first line" "$(head -n 1 "$RECORDS")" "uid ns user session state pins tasks age"
-	same "lines with other than eight fields" "$(awk 'NF != 8' "$RECORDS")" ""
+	same "the first line" "$(head -n 1 "$RECORDS")" \
+		"uid ns user session state pins tasks age left"
+	same "lines with other than nine fields" "$(awk 'NF != 9' "$RECORDS")" ""
 	same "the line" "$JOST: $(field "$JOST" user) $(field "$JOST" session)" "$before"
 	same "the namespace" "$(field "$JOST" ns)" "$(field 0 ns)"
 	same "the state" "$(field "$JOST" state)" alive
