@@ -91,6 +91,34 @@ extern "C" {
     fn usk_kunit_key_users(buffer: *mut u8, size: usize) -> isize;
     fn usk_kunit_set_linger(value: *const kernel::ffi::c_char) -> c_int;
     fn usk_kunit_user_memory(size: usize) -> usize;
+    fn usk_kunit_follow() -> c_int;
+    fn usk_kunit_unfollow(result: *mut Told);
+}
+
+/// How often each tracepoint was reached, and what the last one was told: `struct usk_kunit_told`.
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct Told {
+    /// Those of create, adopt, destroy, revive and hand_back.
+    pub(crate) count: [u64; 5],
+    pub(crate) ns: u64,
+    pub(crate) uid: u32,
+    pub(crate) user: Serial,
+    pub(crate) session: Serial,
+    pub(crate) cause: u32,
+}
+
+/// Runs `f`, and returns what is told meanwhile.
+pub(crate) fn following(f: impl FnOnce() -> Result) -> Result<Told> {
+    let mut told = Told::default();
+
+    // SAFETY: Probes are registered here alone, by one test at a time.
+    to_result(unsafe { usk_kunit_follow() })?;
+    let result = f();
+    // SAFETY: They were registered, and the pointer is valid for a write.
+    unsafe { usk_kunit_unfollow(&mut told) };
+    result?;
+    Ok(told)
 }
 
 /// How many references UID records and namespaces begin with.

@@ -12,6 +12,9 @@
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/task.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
 
 #include "helpers.h"
 
@@ -57,6 +60,62 @@ ssize_t usk_kunit_key_users(char *buffer, size_t size)
 int usk_kunit_set_linger(const char *value)
 {
 	return __param_linger.ops->set(value, &__param_linger);
+}
+
+static struct usk_kunit_told told;
+static DEFINE_SPINLOCK(told_lock);
+
+/* One more is told; what it says is that of the last one. */
+static void tell(enum usk_kunit_event event, kuid_t uid, u64 ns, key_serial_t user,
+		 key_serial_t session, unsigned int cause)
+{
+	spin_lock(&told_lock);
+	told.count[event]++;
+	told.uid = __kuid_val(uid);
+	told.ns = ns;
+	told.user = user;
+	told.session = session;
+	told.cause = cause;
+	spin_unlock(&told_lock);
+}
+
+#define DEFINE_PROBE(name, event)							\
+	static void probe_##name(void *data, kuid_t uid, u64 ns, key_serial_t user,	\
+				 key_serial_t session)					\
+	{										\
+		tell(event, uid, ns, user, session, 0);					\
+	}
+
+DEFINE_PROBE(create, USK_KUNIT_CREATE)
+DEFINE_PROBE(adopt, USK_KUNIT_ADOPT)
+DEFINE_PROBE(revive, USK_KUNIT_REVIVE)
+DEFINE_PROBE(hand_back, USK_KUNIT_HAND_BACK)
+
+static void probe_destroy(void *data, kuid_t uid, u64 ns, key_serial_t user,
+			  key_serial_t session, unsigned int cause)
+{
+	tell(USK_KUNIT_DESTROY, uid, ns, user, session, cause);
+}
+
+int usk_kunit_follow(void)
+{
+	memset(&told, 0, sizeof(told));
+	return register_trace_create(probe_create, NULL) ?:
+	       register_trace_adopt(probe_adopt, NULL) ?:
+	       register_trace_revive(probe_revive, NULL) ?:
+	       register_trace_hand_back(probe_hand_back, NULL) ?:
+	       register_trace_destroy(probe_destroy, NULL);
+}
+
+void usk_kunit_unfollow(struct usk_kunit_told *result)
+{
+	unregister_trace_destroy(probe_destroy, NULL);
+	unregister_trace_hand_back(probe_hand_back, NULL);
+	unregister_trace_revive(probe_revive, NULL);
+	unregister_trace_adopt(probe_adopt, NULL);
+	unregister_trace_create(probe_create, NULL);
+	tracepoint_synchronize_unregister();
+	*result = told;
 }
 
 /* Memory as a process has it, until the current test is over. */

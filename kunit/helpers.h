@@ -8,6 +8,27 @@
 
 #include <linux/types.h>
 
+enum usk_kunit_event {
+	USK_KUNIT_CREATE,
+	USK_KUNIT_ADOPT,
+	USK_KUNIT_DESTROY,
+	USK_KUNIT_REVIVE,
+	USK_KUNIT_HAND_BACK,
+	USK_KUNIT_EVENTS,
+};
+
+/* How often each tracepoint was reached, and what the last one was told. */
+struct usk_kunit_told {
+	u64 count[USK_KUNIT_EVENTS];
+	u64 ns;
+	u32 uid;
+	s32 user;
+	s32 session;
+	u32 cause;
+};
+
+int usk_kunit_follow(void);
+void usk_kunit_unfollow(struct usk_kunit_told *result);
 ssize_t usk_kunit_key_users(char *buffer, size_t size);
 int usk_kunit_set_linger(const char *value);
 unsigned long usk_kunit_user_memory(size_t size);

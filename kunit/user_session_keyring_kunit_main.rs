@@ -51,6 +51,7 @@ mod rhashtable_kunit;
 mod siphash_kunit;
 mod stats_kunit;
 mod survivor_kunit;
+mod tracepoints_kunit;
 mod user_key_kunit;
 mod user_kunit;
 mod user_namespace_kunit;
