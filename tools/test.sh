@@ -75,7 +75,7 @@ done
 kinds=("$@")
 [[ $# != 0 ]] || kinds=(
 	host kunit end-to-end samples memory keyutils differential threats faults storms takeovers
-	upheavals bench trace docs commands commands-guest gdb
+	upheavals bench trace tracers docs commands commands-guest gdb
 )
 [[ $SIZE =~ ^(short|full)$ ]] || die "SIZE=$SIZE is not known: use short or full"
 for kind in "${kinds[@]}"; do
