@@ -8,12 +8,12 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(LLVM),LLVM=$(LLVM))
 
 # The commands read these from the environment.
 export KERNEL_SERIES KERNEL_PIN FLAVOUR MIRROR ACCEL USK_CACHE FILTER STAGES SAMPLES
-export KERNELS SIGNOFF
+export KERNELS SIGNOFF DESTDIR PREFIX RELEASES
 
 # The one sample that runs in user space.
 daemon := samples/daemon
 
-.PHONY: modules modules_install samples clean rust-analyzer check-kdir
+.PHONY: modules modules_install install uninstall samples clean rust-analyzer check-kdir
 .PHONY: run test kunit storms keyutils kernels proof series bench shell stock check docs
 .PHONY: gdb dump distclean help
 
@@ -22,6 +22,12 @@ modules: check-kdir		## build the module for the kernel of KDIR (the default)
 
 modules_install: check-kdir	## install it below INSTALL_MOD_PATH (default: this machine)
 	$(kbuild) modules_install
+
+install:			## have DKMS build it for every kernel, and boot load it (root)
+	@tools/install.sh
+
+uninstall:			## take away all that install put there (root)
+	@tools/uninstall.sh
 
 samples: check-kdir		## build the samples for KDIR
 	@cargo --version >/dev/null || \
@@ -93,6 +99,9 @@ help:				## this list
 	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18 | sed 's/^/  /'
 	@echo 'Variables:'
 	@echo '  KDIR              the kernel build folder ($(KDIR))'
+	@echo '  PREFIX            for install: where pages and commands go (/usr/local)'
+	@echo '  DESTDIR           for install: put files below this folder, and build nothing'
+	@echo '  RELEASES          for install: kernels (all that the module is for)'
 	@echo '  KERNEL_SERIES     the series of the stock kernel from trixie-backports (7.3)'
 	@echo '  KERNEL_PIN        its point release, while the archive has it (7.3.4)'
 	@echo '  FLAVOUR           its flavour: amd64, cloud-amd64 or rt-amd64 (amd64)'
