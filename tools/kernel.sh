@@ -82,7 +82,7 @@ install_clang() {
 # if_watched KERNEL THEN ELSE: THEN of kernels with all detectors, which clang builds, else ELSE.
 if_watched() {
 	case $1 in
-	stock | kunit | series) echo "$3" ;;
+	stock | kunit | series | image) echo "$3" ;;
 	*) echo "$2" ;;
 	esac
 }

@@ -19,8 +19,10 @@ KEYRING_CODE='keyring|keyctl|[ _]keys?_|_key[+ ]|lookup_user_key'
 KEYRING_CODE+='| ((alloc|free|get)_uid|find_user|(create|free)_user_ns)[+ ]'
 KEYRING_CODE+='| rht_|rhashtable_|assoc_array_|rcu_do_batch'
 
+# kernel_image KERNEL PAYLOAD
 kernel_image() {
 	case $1 in
+	image) inside "$2/vmlinuz" ;;
 	stock) inside "$STOCK/usr/lib/modules/$RELEASE/vmlinuz" ;;
 	*) echo "/mnt/cache/$1/arch/x86/boot/bzImage" ;;
 	esac
@@ -79,7 +81,8 @@ foreign_races() {
 }
 
 # qemu DIR KERNEL PAYLOAD SECONDS ACCELERATOR [APPEND...]: the second serial port is the standard
-# input and output; the first one, the console, is DIR/console.log.
+# input and output; the first one, the console, is DIR/console.log. The kernel "image" is the
+# payload's own, and so are the initramfs and the disk.
 qemu() {
 	local dir=$1 kernel=$2 payload=$3 seconds=$4 accelerator=$5 signal=on
 	local cpu memory cpus=2 more=()
@@ -110,11 +113,18 @@ qemu() {
 	[[ " $* " != *" usk.shell "* ]] || signal=off
 	mkdir -p "$dir"
 	[[ ! -e $dir/followed ]] || more+=(-gdb "unix:$(inside "$dir")/gdb,server=on,wait=off")
+	[[ $kernel != image ]] ||
+		more+=(-drive "file=$(inside "$payload")/disk,if=virtio,format=raw,cache=unsafe"
+			-nodefaults -vga none)
 	in_root sh -euc '
-		/mnt/src/tools/guest/initramfs.sh > "$1/initramfs"
-		cp -a "$2" /tmp/payload
-		cd /tmp
-		find payload | cpio --quiet -o -H newc >> "$1/initramfs"
+		if [ -e "$2/initrd" ]; then
+			cp "$2/initrd" "$1/initramfs"
+		else
+			/mnt/src/tools/guest/initramfs.sh > "$1/initramfs"
+			cp -a "$2" /tmp/payload
+			cd /tmp
+			find payload | cpio --quiet -o -H newc >> "$1/initramfs"
+		fi
 		shift 2
 		exec "$@"
 	' -- "$(inside "$dir")" "$(inside "$payload")" timeout --foreground -k 5 "$seconds" \
@@ -124,7 +134,8 @@ qemu() {
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-serial "file:$(inside "$dir")/console.log" \
 		-chardev "stdio,id=tty,signal=$signal" -serial chardev:tty \
-		-kernel "$(kernel_image "$kernel")" -initrd "$(inside "$dir")/initramfs" \
+		-kernel "$(kernel_image "$kernel" "$payload")" \
+		-initrd "$(inside "$dir")/initramfs" \
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic log_buf_len=4M $*"
 }
 

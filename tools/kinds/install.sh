@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# make install and make uninstall, in a Debian system that boots from a disk. What DKMS has to build
+# is built before it boots: under emulation that would take half an hour.
+
+. "$SRC/tools/image.sh"
+
+INSTALL=/root/user_session_keyring/tools/testing/install
+KIND=${BASH_SOURCE[0]}
+ENFORCED="module.sig_enforce=1: the module is refused, as nobody has enrolled the key"
+
+test_install() {
+	local dir boot status=ok updated=${RELEASE/%-amd64/-cloud-amd64}
+	dir=$(results install)
+	need_image
+	need_space 9000
+	{
+		sed -n 's/^check_[a-z_]*() { # //p' "$KIND"
+		"$SRC/tools/testing/install/guest" --list
+		echo "$ENFORCED"
+	} > "$dir/expected"
+	echo "1..$(wc -l < "$dir/expected")" > "$dir/tap"
+
+	stage "install: copy the disk" cp --sparse=always "$IMAGE/disk" "$RUN/disk"
+	stage "install: put the sources there" put_sources
+	stage "install: without a package" checks "$dir" check_refusal
+	stage "install: make install" checks "$dir" check_install check_signature check_files
+	stage "install: keep the module" keep_module
+	boot_image "$dir" first "first boot" "$RELEASE"
+	boot_image "$dir" second "second boot" "$RELEASE"
+	stage "install: update the kernel" checks "$dir" check_update check_skip
+	boot_image "$dir" updated "after the update|make uninstall" "$updated"
+	boot_image "$dir" removed "boot without it" "$updated"
+	boot_enforced "$dir" enforced
+	for boot in first second updated removed enforced; do
+		[[ $(< "$dir/$boot/status") = ok ]] || status="$boot: $(< "$dir/$boot/status")"
+	done
+	echo "$status" > "$dir/status"
+	grep '^# measured: ' "$dir/tap" || true
+}
+
+put_sources() {
+	tar -C "$SRC" --exclude=.git -c . |
+		in_image "$RUN/disk" tar -C /root/user_session_keyring --no-same-owner -x
+	in_image "$RUN/disk" "$INSTALL/setup"
+}
+
+# checks DIR FUNCTION...: each is a test, whose name is beside it. They run in the image, and are
+# given the first kernel, the second, and the folder with the packages of that.
+checks() {
+	local dir=$1 check name start said=$RUN/said
+	shift
+	for check; do
+		start=$(now)
+		name=$(sed -n "s/^$check() { # //p" "$KIND")
+		if in_image "$RUN/disk" bash -euxc "$(declare -f "$check"); $check \"\$@\"" -- \
+			"$RELEASE" "${RELEASE/%-amd64/-cloud-amd64}" "$UPDATE" > "$said" 2>&1; then
+			echo "ok - $name"
+		else
+			tail -n 20 "$said" | sed 's/^/# /'
+			echo "not ok - $name"
+		fi >> "$dir/tap"
+		echo "# measured: install: seconds of $check: $(since "$start")" >> "$dir/tap"
+		cat "$said"
+	done
+}
+
+check_refusal() { # make install: a package that is missing is named in one line
+	local tarball
+	tarball=$(echo /usr/src/linux-source-*.tar.xz)
+	mv "$tarball" /root
+	! make -s -C /root/user_session_keyring install 2> /tmp/said
+	mv "/root/${tarball##*/}" /usr/src
+	grep -c '^error: ' /tmp/said | grep -qx 1
+	grep -q "^error: .*apt install $(basename "$tarball" .tar.xz)\$" /tmp/said
+	[[ ! -e /var/lib/dkms/user_session_keyring ]]
+	[[ ! -e /etc/modules-load.d/user_session_keyring.conf ]]
+}
+
+check_install() { # make install: DKMS has it for the kernel that is there
+	make -C /root/user_session_keyring install
+	dkms status user_session_keyring -k "$1" | grep ': installed'
+}
+
+check_signature() { # make install: the module is signed with DKMS's key
+	local signer
+	signer=$(modinfo -k "$1" -F signer user_session_keyring)
+	[[ -n $signer ]]
+	openssl x509 -inform DER -in /var/lib/dkms/mok.pub -noout -subject | grep -F "$signer"
+}
+
+check_files() { # make install: all that it says it has put there is there
+	local file
+	while read -r file; do
+		[[ -s $file ]]
+	done < <(cat /usr/src/user_session_keyring-*/installed)
+	grep -x user_session_keyring /etc/modules-load.d/user_session_keyring.conf
+}
+
+check_update() { # a kernel is installed: DKMS builds the module for it unasked
+	apt-get -y install "$3"/*.deb
+	dkms status user_session_keyring -k "$2" | grep ': installed'
+	dkms status user_session_keyring -k "$1" | grep ': installed'
+}
+
+# What was made for the kernel is put away, so that it would have to be made again.
+check_skip() { # a kernel that it cannot be built for: it is passed over, and built when it can be
+	local kdir=/var/cache/user_session_keyring/$2
+	dkms uninstall user_session_keyring -k "$2"
+	dkms unbuild user_session_keyring -k "$2"
+	mv "$kdir" /root/kdir
+	mv /usr/src/linux-source-*.tar.xz /root
+	/etc/kernel/postinst.d/dkms "$2"
+	[[ -z $(dkms status user_session_keyring -k "$2") ]]
+	mv /root/linux-source-*.tar.xz /usr/src
+	rm -rf "$kdir"
+	mv /root/kdir "$kdir"
+	dkms autoinstall -k "$2"
+	dkms status user_session_keyring -k "$2" | grep ': installed'
+}
+
+# boot_image DIR NAME STAGES RELEASE: what the system says of itself when it has booted. Its clock
+# counts instructions, so that no time limit of systemd's depends on how fast that is.
+boot_image() {
+	local dir=$1 name=$2 stages=$3 release=$4 payload=$RUN/boot accelerator=icount
+	[[ $ACCEL != kvm ]] || accelerator=kvm
+	mkdir -p "$payload" "$dir/$name"
+	ln -f "$RUN/disk" "$payload/disk"
+	in_image "$RUN/disk" cat "/boot/vmlinuz-$release" > "$payload/vmlinuz"
+	in_image "$RUN/disk" cat "/boot/initrd.img-$release" > "$payload/initrd"
+	test_guest "install: boot, $name" "$dir/$name" image "$payload" 2400 \
+		"$accelerator" "root=/dev/vda" "usk.stage=${stages// /_}"
+	sed 's/\r$//' "$dir/$name/tap" >> "$dir/tap"
+}
+
+# boot_enforced DIR NAME: the module that DKMS has signed, in a guest of the usual kind.
+boot_enforced() {
+	local dir=$1 name=$2 payload=$RUN/enforced
+	test_guest "install: boot, $name" "$dir/$name" stock "$payload" 120 "$ACCEL" \
+		module.sig_enforce=1
+	[[ $(< "$dir/$name/status") = ok ]] || echo -n "not " >> "$dir/tap"
+	echo "ok - $ENFORCED" >> "$dir/tap"
+}
+
+# The first kernel's is kept before it is removed.
+keep_module() {
+	mkdir -p "$RUN/enforced" "$(results install)/enforced"
+	in_image "$RUN/disk" sh -euc '
+		file=$(modinfo -k "$1" -n user_session_keyring)
+		case $file in
+		*.xz) xz -dc "$file" ;;
+		*) cat "$file" ;;
+		esac
+	' -- "$RELEASE" > "$RUN/enforced/user_session_keyring.ko"
+	cp "$SRC/tools/testing/install/enforced" "$RUN/enforced/run"
+}
