@@ -12,7 +12,8 @@ host    on the host, in the checkout. What takes long goes as far as to know wha
 build   in the checkout, on a machine whose kernel has a folder to build modules in
 guest   as root on a machine with the module: loaded, unless it is the block that loads it
 without the same before anybody has loaded the module; a script in the folder of "guest"
-PATH    not run again, because the script at PATH, of some test, has every line of it
+PATH    not run again, because the script at PATH, of some test, has every line of it, or takes
+        its commands from the page, which it names
 
 What is written in the language "gdb" is run by gdb: on a guest, or, in the place "dump", on a dump of it.
 In man pages, what is displayed is run as in "guest". What several pages have is run once. A block without a place, a command that is in
@@ -28,7 +29,7 @@ import sys
 FOLDERS = ("host", "build", "guest", "gdb", "dump")
 PLACES = ("host", "build", "guest", "without")
 # What make does with these either takes long or calls this again.
-LONG = {"test", "proof", "storms", "keyutils", "bench", "check", "kernels"}
+LONG = {"test", "proof", "storms", "keyutils", "bench", "check", "kernels", "series"}
 # Another kernel has to be fetched first, or another module built, which the test of gdb does.
 ELSEWHERE = re.compile(r"(KERNEL_SERIES|KERNEL_PIN|FLAVOUR|MIRROR|USK_CACHE|GDB)=")
 # These want somebody at a terminal: what that waits for, and then says.
@@ -185,7 +186,7 @@ class Checkout:
             return
         text = script.read_text(encoding="utf-8")
         for command in commands(block):
-            if command not in text:
+            if command not in text and str(block.page) not in text:
                 complain(block.page, block.line, f"{block.place} does not have: {command}")
 
 

@@ -68,10 +68,10 @@ run_for_build() {
 		END
 		chmod +x /tmp/bin/uname
 		busybox mount -t tmpfs none "/usr/lib/modules/$1"
-		ln -s /mnt/cache/stock "/usr/lib/modules/$1/build"
+		ln -s "/mnt/cache/$3" "/usr/lib/modules/$1/build"
 		cd /mnt/cache/build/commands
 		PATH=/tmp/bin:$PATH exec bash -eux "$2"
-	' -- "$RELEASE" "$(inside "$1")"
+	' -- "$RELEASE" "$(inside "$1")" "$(tree stock)"
 }
 
 test_commands_guest() {
@@ -79,5 +79,6 @@ test_commands_guest() {
 	stage "commands: find them in the pages" find_commands "$found"
 	mkdir -p "$RUN/commands-guest"
 	cp -r "$found/guest" "$RUN/commands-guest/commands.d"
-	test_payload commands-guest stock commands.sh 600 600
+	need_daemon "$RUN/commands-guest"
+	SAMPLES=m test_payload commands-guest stock commands.sh 600 600
 }

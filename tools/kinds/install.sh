@@ -78,7 +78,8 @@ check_refusal() { # make install: a package that is missing is named in one line
 }
 
 check_install() { # make install: DKMS has it for the kernel that is there
-	make -C /root/user_session_keyring install
+	cd /root/user_session_keyring
+	make install
 	dkms status user_session_keyring -k "$1" | grep ': installed'
 }
 

@@ -53,7 +53,8 @@ lay_out
 for block in commands.d/*; do
 	begin_test
 	also_expected="^<5>$MODULE: keyrings of UID [0-9]* ended on request\$
-^<5>$MODULE: keyctl\[[0-9]*\] of root uses the keyrings of its UID\$"
+^<5>$MODULE: keyctl\[[0-9]*\] of root uses the keyrings of its UID\$
+^<6>rust_fprobe: "
 	play "$block"
 	end_test "$(name_of "$block")"
 done
