@@ -76,8 +76,7 @@ use crate::{
             Collected,
             KeyringGc, //
         },
-        preempt,
-        rcu,
+        preempt, rcu,
         rhashtable::{
             RhashTable,
             TableKey, //

@@ -13,8 +13,9 @@ install_gdb() {
 	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install gdb
 }
 
-# need_debug_module PAYLOAD [VARIABLE=VALUE...]: the module for the stock kernel, and in it the names, types and lines
-# of its sources. It stays in $STATE/build/gdb. The guest is to say where it puts it.
+# need_debug_module PAYLOAD [VARIABLE=VALUE...]: the module for the stock kernel, and in it the
+# names, types and lines of its sources. It stays in $STATE/build/gdb. The guest is to say where it
+# puts it.
 need_debug_module() {
 	stage "module: build with debug information" \
 		locked build-gdb build_module gdb stock "$1" KRUSTFLAGS=-g KCFLAGS=-g "${@:2}"

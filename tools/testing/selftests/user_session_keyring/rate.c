@@ -137,8 +137,8 @@ int main(int argc, char **argv)
 	long begin, end;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: rate CALLERS same|different|getuid NEIGHBOUR "
-				"MILLISECONDS\n");
+		fprintf(stderr,
+			"usage: rate CALLERS same|different|getuid NEIGHBOUR MILLISECONDS\n");
 		return 2;
 	}
 	callers = atoi(argv[1]);

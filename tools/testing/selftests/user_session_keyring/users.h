@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-_Noreturn void die(const char *what);
+void die(const char *what);
 void become(uid_t uid);
 void map_to_root(uid_t uid);
 
