@@ -16,7 +16,7 @@ test_demo() {
 # The output, as comments, is the reason why the test failed.
 play_demo() {
 	local dir=$1 not='not '
-	vm "$dir" stock "$2" 600 "$ACCEL" > "$dir/output"
+	vm "$dir" stock "$2" 1800 "$ACCEL" > "$dir/output"
 	! tail -n 1 "$dir/output" | grep -Eq '^[0-9]+ checks, all held$' || not=
 	{
 		echo "1..1"
