@@ -35,5 +35,6 @@ chown -R 1000:1000 home/alice
 chown -R 1001:1001 home/bob
 chown -R 1002:1002 home/carol
 
+gcc -static -O2 -o usr/bin/debug-exit /mnt/src/tools/guest/debug-exit.c
 cp /mnt/src/tools/guest/init init
 find . | cpio --quiet -o -H newc
