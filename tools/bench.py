@@ -49,7 +49,7 @@ PARTS = {
     "reference, and counter of hits":
         r"rust_helper_refcount_inc|rust_helper_counter_inc",
     "names":
-        r"from_kuid|map_id_range_up|v?snprintf|format_decode|memcpy|convert_num_spec.*|number"
+        r"from_kuid|map_id_range_up|v?snprintf|format_decode|(__pi_)?memcpy|convert_num_spec.*|number"
         r"|put_dec.*",
     "semaphore":
         r"(down|up)_write",
