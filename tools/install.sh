@@ -53,7 +53,8 @@ put_files() {
 		[[ ! -e $page ]] ||
 			put "Documentation/man/${page##*/}" "$PREFIX/share/man/man${page##*.}"
 	done
-	[[ ! -e $SRC/tools/usk-status ]] || put tools/usk-status "$PREFIX/sbin" 755
+	put tools/usk-status "$PREFIX/sbin" 755
+	put tools/usk-pins "$PREFIX/sbin" 755
 	mkdir -p "$DESTDIR/etc/modules-load.d"
 	echo "user_session_keyring" > "$DESTDIR/etc/modules-load.d/user_session_keyring.conf"
 	echo /etc/modules-load.d/user_session_keyring.conf >> "$DESTDIR$copy/installed"

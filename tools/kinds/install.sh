@@ -78,7 +78,7 @@ check_refusal() { # make install: a package that is missing is named in one line
 }
 
 check_install() { # make install: DKMS has it for the kernel that is there
-	cd /root/user_session_keyring
+	cd /root/user_session_keyring || exit
 	make install
 	dkms status user_session_keyring -k "$1" | grep ': installed'
 }
