@@ -73,10 +73,10 @@ def lines_of(folder, kind):
 
 
 def table(head, rows, widths):
-    quoted = (", ".join(f'"{cell}"' for cell in row) for row in rows)
+    head, *quoted = (", ".join(f'"{cell}"' for cell in row) for row in (head, *rows))
     return "\n".join([
         ".. csv-table::",
-        "   :header: " + ", ".join(head),
+        f"   :header: {head}",
         f"   :widths: {widths}",
         "",
         *(f"   {row}" for row in quoted),
