@@ -14,13 +14,8 @@ need_daemon() {
 # Nothing else is built by cargo, so most users never need this.
 need_cargo() {
 	[[ -x $ROOT/usr/bin/cargo ]] ||
-		stage "cargo: install into the build root" locked root install_cargo
-}
-
-install_cargo() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get -qq -y install ca-certificates cargo
+		stage "cargo: install into the build root" \
+			locked root install_packages ca-certificates cargo
 }
 
 # How this machine reaches crates.io goes for the root too: a proxy, whom it trusts, and what cargo

@@ -5,12 +5,8 @@
 # Who does not debug never needs it.
 need_gdb() {
 	[[ -x $ROOT/usr/bin/gdb ]] ||
-		stage "gdb: install into the build root" locked root install_gdb
-}
-
-install_gdb() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install gdb
+		stage "gdb: install into the build root" \
+			locked root install_packages gdb
 }
 
 # need_debug_module PAYLOAD [VARIABLE=VALUE...]: the module for the stock kernel, and in it the

@@ -30,13 +30,9 @@ need_image() {
 	[[ ! -e $IMAGE ]] || return 0
 	need_space 9000
 	[[ -x $ROOT/usr/sbin/mke2fs ]] ||
-		stage "mke2fs: install into the build root" locked root install_mke2fs
+		stage "mke2fs: install into the build root" \
+			locked root install_packages e2fsprogs
 	stage "Debian system: install it on a disk" locked image make_image
-}
-
-install_mke2fs() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install e2fsprogs
 }
 
 make_image() {

@@ -71,12 +71,8 @@ wanted() {
 # The KUnit kernel and the stock kernel are built by gcc, so most users never need this.
 need_clang() {
 	[[ -x $ROOT/usr/bin/clang && -x $ROOT/usr/bin/ld.lld ]] ||
-		stage "clang: install into the build root" locked root install_clang
-}
-
-install_clang() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install clang lld llvm
+		stage "clang: install into the build root" \
+			locked root install_packages clang lld llvm
 }
 
 # if_watched KERNEL THEN ELSE: THEN of kernels with all detectors, which clang builds, else ELSE.

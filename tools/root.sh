@@ -152,6 +152,12 @@ unpack_flavour() {
 	mv -T "$partial" "$STOCK"
 }
 
+# install_packages PACKAGE...: into the root, of what most users never need.
+install_packages() {
+	in_root apt-get -qq update
+	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "$@"
+}
+
 # in_root COMMAND...: run it in the root, with the checkout at /mnt/src (read-only) and the cache at
 # /mnt/cache. Killing this unshare ends all that the command started.
 in_root() {

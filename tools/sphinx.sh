@@ -2,17 +2,11 @@
 # shellcheck shell=bash
 # What makes pages of Documentation. To be sourced.
 
-SPHINX_PACKAGES=(groff-base mandoc python3-sphinx)
-
 # Who reads the pages as they are never needs this.
 need_sphinx() {
 	[[ -x $ROOT/usr/bin/sphinx-build && -x $ROOT/usr/bin/mandoc && -x $ROOT/usr/bin/groff ]] ||
-		stage "sphinx and mandoc: install into the build root" locked root install_sphinx
-}
-
-install_sphinx() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "${SPHINX_PACKAGES[@]}"
+		stage "sphinx and mandoc: install into the build root" \
+			locked root install_packages groff-base mandoc python3-sphinx
 }
 
 # build_pages BUILDER FOLDER: all pages, and a warning is an error.

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # The tools that kernel people follow events with, and Python, for guests. To be sourced.
 
-TRACER_PACKAGES=(bpftrace linux-perf trace-cmd)
 TRACERS=(bpftrace perf python3 trace-cmd)
 
 # Few need them, so the build root does without until they are asked for.
@@ -12,12 +11,8 @@ need_tracers() {
 		[[ -x $ROOT/usr/bin/$tracer ]] || break
 	done
 	[[ -x $ROOT/usr/bin/$tracer ]] ||
-		stage "tracers: install into the build root" locked root install_tracers
-}
-
-install_tracers() {
-	in_root apt-get -qq update
-	in_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "${TRACER_PACKAGES[@]}"
+		stage "tracers: install into the build root" \
+			locked root install_packages bpftrace linux-perf trace-cmd
 }
 
 # copy_tracers FOLDER: below bin and lib, which is where Python looks for what is its own.
