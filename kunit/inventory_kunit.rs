@@ -128,7 +128,15 @@ impl Before {
 #[kunit_tests(usk_inventory)]
 mod tests {
     use super::*;
-    use crate::{abstractions::cred, bindings, stats::Event};
+    use crate::{
+        abstractions::{
+            cred::{self, CredentialExt as _},
+            key::Permissions,
+            keyring::{AllocFlags, Keyring},
+        },
+        bindings,
+        stats::Event,
+    };
 
     #[test]
     fn the_first_line_names_the_fields() -> Result {
@@ -308,6 +316,31 @@ mod tests {
         // The other is as it was.
         assert_eq!(line(before.records(), 7713)?.keyrings, other.keyrings);
         reap(before.records(), b"7713")
+    }
+
+    #[test]
+    fn what_has_the_name_of_all_unmapped_is_ended_as_well() -> Result {
+        let before = Before::new(7714)?;
+        let register = user_namespace::init()
+            .user_keyring_register()
+            .ok_or(ENOENT)?;
+        let from_before_the_mapping = cred::kernel().impersonate(|| {
+            Keyring::alloc(
+                c"_uid_ses.4294967295",
+                before.user.uid(),
+                &before.cred,
+                Permissions::POSSESSOR_ALL,
+                AllocFlags::UidKeyring,
+                Some(register),
+            )
+        })?;
+
+        assert_eq!(lines(before.records(), 7714)?.len(), 2);
+        assert_eq!(reap(before.records(), b"7714"), Ok(()));
+        assert_eq!(lines(before.records(), 7714)?.len(), 0);
+        assert!(fixture::is_gone(before.keyrings.1));
+        assert_eq!(from_before_the_mapping.refcount(), 1);
+        Ok(())
     }
 
     #[test]

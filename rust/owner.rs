@@ -184,8 +184,8 @@ impl Unlinked {
         let keys = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map_or(0, |it| it.len());
         let is_linked = match (&self.user, &self.session) {
             (Some(user), Some(session)) => session
-                .search(user.description())
-                .is_ok_and(|found| found.as_ptr() == user.as_ptr()),
+                .find_linked(user.description())
+                .is_ok_and(|found| found.is_some_and(|it| it.as_ptr() == user.as_ptr())),
             _ => false,
         };
 
@@ -196,6 +196,10 @@ impl Unlinked {
     /// Tells that they are gone.
     fn tell(&self, uid: Kuid, ns: Id, by_request: bool) {
         let [user, session] = self.serials();
+        if user.or(session).is_none() {
+            return;
+        }
+
         let keyrings = Keyrings {
             uid,
             ns,

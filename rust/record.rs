@@ -656,24 +656,33 @@ impl State {
         let Some(survivor) = known.filter(|it| !it.is_registered) else {
             return Ok(());
         };
-        let result = survivor.register(keyrings, patience);
+        let (mut user, mut session) = (None, None);
+        let result = survivor.register(keyrings, patience, |keyring| {
+            let slot = match Name::is_session(keyring.description()) {
+                true => &mut session,
+                false => &mut user,
+            };
 
-        if let (Ok(()), [user, session]) = (result, survivor.alive()) {
-            if user.or(session).is_some() {
-                let keyrings = Keyrings {
-                    uid,
-                    ns,
-                    user,
-                    session,
-                };
+            *slot = Some(keyring.serial());
+        });
 
-                keyrings.trace_hand_back();
-            }
-        }
         match self.survivors.lock().get_mut(ns, uid) {
             Some(survivor) => survivor.is_registered = result.is_ok(),
             // Somebody has asked for its end meanwhile.
-            None => survivor.unregister(keyrings),
+            None => {
+                survivor.unregister(keyrings);
+                return result;
+            }
+        }
+        if user.or(session).is_some() {
+            let keyrings = Keyrings {
+                uid,
+                ns,
+                user,
+                session,
+            };
+
+            keyrings.trace_hand_back();
         }
         result
     }
@@ -954,7 +963,7 @@ impl Records {
         ns: &UserNamespace,
         register: &Keyring,
         select: impl Fn(Kuid) -> bool,
-    ) -> Result<(RBTree<u32, Leftover>, Result)> {
+    ) -> Result<(Leftovers, Result)> {
         let namespace = self.state.0.namespaces.get(ns.id());
         let mut leftovers = RBTree::new();
         let mut result = Ok(());
@@ -986,12 +995,17 @@ impl Records {
             if !self.is_in_charge() {
                 return Err(EBUSY);
             }
-            let (leftovers, result) = self.leftovers(ns, register, &select)?;
+            let (leftovers, mut result) = self.leftovers(ns, register, &select)?;
             for leftover in leftovers.values() {
-                if leftover.unlink(register) {
-                    Event::Reaped.count();
-                    leftover.keyrings(ns.id()).trace_destroy(Cause::Reap);
-                    count += 1;
+                match leftover.unlink(register) {
+                    Ok(true) => {
+                        Event::Reaped.count();
+                        leftover.keyrings(ns.id()).trace_destroy(Cause::Reap);
+                        count += 1;
+                    }
+                    Ok(false) => {}
+                    // The others go nevertheless.
+                    Err(e) => result = Err(e),
                 }
             }
             result
@@ -1035,9 +1049,15 @@ pub(crate) struct Leftover {
     pub(crate) session: Option<ARef<Keyring>>,
 }
 
+/// By the UID, and whether they are called as those of a UID without a mapping are: who has got a
+/// mapping may have others from before.
+type Leftovers = RBTree<(u32, bool), Leftover>;
+
 impl Leftover {
-    fn add(leftovers: &mut RBTree<u32, Self>, keyring: ARef<Keyring>, uid: Kuid) -> Result {
-        let mut leftover = leftovers.remove(&raw(uid)).unwrap_or(Self {
+    fn add(leftovers: &mut Leftovers, keyring: ARef<Keyring>, uid: Kuid) -> Result {
+        let is_unmapped = Name::number(keyring.description()) == Some(UNMAPPED);
+        let key = (raw(uid), is_unmapped);
+        let mut leftover = leftovers.remove(&key).unwrap_or(Self {
             uid,
             user: None,
             session: None,
@@ -1048,22 +1068,24 @@ impl Leftover {
         };
 
         *slot = Some(keyring);
-        leftovers.try_create_and_insert(raw(uid), leftover, GFP_KERNEL)?;
+        leftovers.try_create_and_insert(key, leftover, GFP_KERNEL)?;
         Ok(())
     }
 
     /// Unlinks them from their register, and returns whether one of them was linked there.
     ///
-    /// Sleeps.
-    fn unlink(&self, register: &Keyring) -> bool {
-        let unlink = |keyring: &Option<ARef<Keyring>>| {
-            keyring
-                .as_ref()
-                .is_some_and(|keyring| register.unlink(keyring).is_ok())
-        };
+    /// Sleeps. Returns `ENOMEM` if memory runs out; the other may be unlinked then.
+    fn unlink(&self, register: &Keyring) -> Result<bool> {
+        let mut result = Ok(false);
 
-        // Both, whatever becomes of the first.
-        unlink(&self.user) | unlink(&self.session)
+        for keyring in [&self.user, &self.session].into_iter().flatten() {
+            match register.unlink(keyring) {
+                Ok(()) => result = result.map(|_| true),
+                Err(e) if e == ENOENT => {}
+                Err(e) => result = Err(e),
+            }
+        }
+        result
     }
 
     /// Returns what is told of them.

@@ -133,19 +133,26 @@ impl Survivor {
         }
     }
 
-    /// Links the keyrings to the register of the namespace, unless there are others.
+    /// Links the keyrings to the register of the namespace, unless there are others, and calls
+    /// `linked` with each of which this is done.
     ///
     /// Sleeps, for as long as there is patience if memory runs out. Returns the error of the last
     /// one that could not be linked.
-    pub(crate) fn register(&self, keyrings: &KeyringsGuard<'_>, patience: &mut Patience) -> Result {
+    pub(crate) fn register(
+        &self,
+        keyrings: &KeyringsGuard<'_>,
+        patience: &mut Patience,
+        mut linked: impl FnMut(&Keyring),
+    ) -> Result {
         let mut result = Ok(());
 
         self.for_each(keyrings, |register, keyring, found| {
             if found.err() != Some(EAGAIN) {
                 return;
             }
-            if let Err(e) = link_patiently(register, keyring, patience) {
-                result = Err(e);
+            match link_patiently(register, keyring, patience) {
+                Ok(()) => linked(keyring),
+                Err(e) => result = Err(e),
             }
         });
         result
@@ -187,13 +194,10 @@ impl Survivor {
 
     /// Returns whether one of the keyrings has not been freed yet. Does not sleep.
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive().into_iter().any(|serial| serial.is_some())
-    }
-
-    /// Returns the serial numbers of the user keyring and of the user session keyring, of those
-    /// that have not been freed yet. Does not sleep.
-    pub(crate) fn alive(&self) -> [Option<Serial>; 2] {
-        [self.user, self.session].map(|serial| serial.filter(|&serial| Key::lookup(serial).is_ok()))
+        [self.user, self.session]
+            .into_iter()
+            .flatten()
+            .any(|serial| Key::lookup(serial).is_ok())
     }
 }
 

@@ -56,7 +56,8 @@ macro_rules! call {
 }
 
 impl Keyrings {
-    /// They have been created, at least one of them. May be called from any context, as all.
+    /// At least one of them has been created. As all of these, it may be called wherever RCU is
+    /// watching.
     pub(crate) fn trace_create(self) {
         call!(trace_create, self);
     }
