@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(usk_user_key)]
 mod tests {
-    use kernel::prelude::*;
+    use kernel::{prelude::*, str::CString};
 
     use crate::{
         abstractions::{
@@ -59,6 +59,11 @@ mod tests {
                 UserKey::store(&keyring, c"secret", refused).err(),
                 Some(EINVAL)
             );
+        }
+        // By the first of these the kernel itself would be stopped.
+        let long = CString::try_from_fmt(fmt!("{:4096}", 0))?;
+        for refused in [c"", &*long] {
+            assert_eq!(UserKey::store(&keyring, refused, b"x").err(), Some(EINVAL));
         }
         Ok(())
     }

@@ -57,7 +57,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        rcu,
         Arc, //
     },
     task::Task,
@@ -86,6 +85,9 @@ mod fprobe;
 #[path = "../rust/abstractions/ftrace.rs"]
 #[allow(dead_code, reason = "as above")]
 mod ftrace;
+#[path = "../rust/abstractions/rcu.rs"]
+#[allow(dead_code, reason = "as above")]
+mod rcu;
 #[path = "../rust/abstractions/rhashtable.rs"]
 #[allow(dead_code, reason = "as above")]
 mod rhashtable;

@@ -120,8 +120,9 @@ impl<V: Send + Sync> RhashTable<V> {
     /// Stores the value of `key`. What was there is dropped after a grace period.
     ///
     /// A look-up at the same time finds the one or the other. Callers must not store the same key
-    /// at the same time; if they do, one of them gets `EBUSY`. May sleep. Returns `ENOMEM` if
-    /// memory runs out. The new value is dropped then, and the old one stays.
+    /// at the same time. May sleep. Returns `ENOMEM` if memory runs out: the new value is dropped
+    /// then, and the old one stays. If that is removed at the same time, there may be neither, and
+    /// `EBUSY` is returned.
     #[doc(alias = "rhashtable_lookup_get_insert_fast")]
     #[doc(alias = "rhashtable_replace_fast")]
     pub(crate) fn store(&self, key: TableKey, value: V) -> Result {

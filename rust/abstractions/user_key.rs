@@ -88,23 +88,32 @@ impl UserKey {
     /// The size of the largest payload.
     pub(crate) const MAX_PAYLOAD: usize = 32767;
 
+    /// The room that the longest description takes, as in `add_key(2)`.
+    const DESCRIPTION_SIZE: usize = 4096;
+
     /// Stores a payload in the key of this description in `keyring`, which is made if there is
     /// none.
     ///
     /// Permissions are those of the current task's subjective credentials, and of one who possesses
     /// the keyring. The owner of a new key is charged for it.
     ///
-    /// Sleeps. Returns `EINVAL` if the payload is empty or too large, `EDQUOT` if the quota is used
-    /// up, `ENOMEM` if memory runs out, `EKEYREVOKED` or `EKEYEXPIRED` if the keyring cannot be
-    /// used, and `EACCES` if it or the key must not be changed.
+    /// Sleeps. Returns `EINVAL` if the payload or the description is empty or too large, `EDQUOT` if
+    /// the quota is used up, `ENOMEM` if memory runs out, `EKEYREVOKED` if the keyring is revoked,
+    /// and `EACCES` if it or the key must not be changed.
     #[doc(alias = "key_create_or_update")]
     pub(crate) fn store(
         keyring: &Keyring,
         description: &CStr,
         payload: &[u8],
     ) -> Result<ARef<UserKey>> {
-        // SAFETY: The pointers are valid for the duration of the call. What is returned is an error
-        // or a reference of our own.
+        // The kernel relies on its callers for that.
+        if !(1..Self::DESCRIPTION_SIZE).contains(&description.to_bytes().len()) {
+            return Err(EINVAL);
+        }
+
+        // SAFETY: The pointers are valid for the duration of the call, and the length of the
+        // description is one that the kernel takes. What is returned is an error or a reference of
+        // our own.
         let key = unsafe {
             KeyRef::from_raw(bindings::key_create_or_update(
                 KeyRef::encode(keyring, true),
@@ -141,7 +150,11 @@ impl UserKey {
                 false,
             ))
         }
-        .map_err(|e| if e == EAGAIN { ENOKEY } else { e })?
+        .map_err(|e| match e == EAGAIN {
+            // The prelude has no `ENOKEY` before Linux 7.3.
+            true => Error::from_errno(-(bindings::ENOKEY as c_int)),
+            false => e,
+        })?
         .into_key();
 
         // SAFETY: By the type invariant the pointer is valid.

@@ -31,8 +31,6 @@ int key_task_permission(const key_ref_t key_ref, const struct cred *cred,
  */
 const size_t RUST_CONST_HELPER_USER_NS_ID_OFFSET =
 	offsetof(struct user_namespace, ns.ns_id);
-const size_t RUST_CONST_HELPER_USER_NS_NAMES_OFFSET =
-	offsetof(struct user_namespace, keyring_name_list);
 const size_t RUST_CONST_HELPER_USER_NS_REGISTER_OFFSET =
 	offsetof(struct user_namespace, user_keyring_register);
 const size_t RUST_CONST_HELPER_USER_NS_SEM_OFFSET =
@@ -53,9 +51,12 @@ SIZE_OF(fprobe);
 OFFSET_OF(ftrace_ops, flags);
 OFFSET_OF(ftrace_ops, func);
 SIZE_OF(ftrace_ops);
+OFFSET_OF(key, description);
 OFFSET_OF(key, expiry);
 OFFSET_OF(key, flags);
+OFFSET_OF(key, keys);
 OFFSET_OF(key, perm);
+OFFSET_OF(key, sem);
 OFFSET_OF(key, serial);
 OFFSET_OF(key, type);
 OFFSET_OF(key, uid);

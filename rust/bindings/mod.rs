@@ -53,9 +53,13 @@ assert_layout! {
     OFFSET_OF_ftrace_ops_flags == offset_of!(ftrace_ops, flags);
     OFFSET_OF_ftrace_ops_func == offset_of!(ftrace_ops, func);
     SIZE_OF_ftrace_ops == size_of::<ftrace_ops>();
+    OFFSET_OF_key_description ==
+        offset_of!(key, __bindgen_anon_3.__bindgen_anon_1.description);
     OFFSET_OF_key_expiry == offset_of!(key, __bindgen_anon_2.expiry);
     OFFSET_OF_key_flags == offset_of!(key, flags);
+    OFFSET_OF_key_keys == offset_of!(key, __bindgen_anon_4.__bindgen_anon_1.keys);
     OFFSET_OF_key_perm == offset_of!(key, perm);
+    OFFSET_OF_key_sem == offset_of!(key, sem);
     OFFSET_OF_key_serial == offset_of!(key, serial);
     OFFSET_OF_key_type == offset_of!(key, __bindgen_anon_3.__bindgen_anon_1.type_);
     OFFSET_OF_key_uid == offset_of!(key, uid);
