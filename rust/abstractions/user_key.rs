@@ -97,9 +97,9 @@ impl UserKey {
     /// Permissions are those of the current task's subjective credentials, and of one who possesses
     /// the keyring. The owner of a new key is charged for it.
     ///
-    /// Sleeps. Returns `EINVAL` if the payload or the description is empty or too large, `EDQUOT` if
-    /// the quota is used up, `ENOMEM` if memory runs out, `EKEYREVOKED` if the keyring is revoked,
-    /// and `EACCES` if it or the key must not be changed.
+    /// Sleeps. Returns `EINVAL` if the payload or the description is empty or too large, `EDQUOT`
+    /// if the quota is used up, `ENOMEM` if memory runs out, `EKEYREVOKED` if the keyring is
+    /// revoked, and `EACCES` if it or the key must not be changed.
     #[doc(alias = "key_create_or_update")]
     pub(crate) fn store(
         keyring: &Keyring,
