@@ -195,18 +195,11 @@ impl Unlinked {
 
     /// Tells that they are gone.
     fn tell(&self, uid: Kuid, ns: Id, by_request: bool) {
-        let [user, session] = self.serials();
-        if user.or(session).is_none() {
+        let keyrings = Keyrings::new(uid, ns, self.serials());
+
+        if keyrings.user.or(keyrings.session).is_none() {
             return;
         }
-
-        let keyrings = Keyrings {
-            uid,
-            ns,
-            user,
-            session,
-        };
-
         if by_request {
             keyrings.trace_destroy(Cause::Reap);
         } else {
@@ -280,14 +273,7 @@ impl Place {
 
     /// Returns what is told of the keyrings of `uid` that were found last.
     pub(crate) fn keyrings(&self, uid: Kuid, ns: Id) -> Keyrings {
-        let [user, session] = self.known;
-
-        Keyrings {
-            uid,
-            ns,
-            user,
-            session,
-        }
+        Keyrings::new(uid, ns, self.known)
     }
 
     /// Unlinks the keyrings of `owner` from their register.

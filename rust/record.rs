@@ -675,14 +675,7 @@ impl State {
             }
         }
         if user.or(session).is_some() {
-            let keyrings = Keyrings {
-                uid,
-                ns,
-                user,
-                session,
-            };
-
-            keyrings.trace_hand_back();
+            Keyrings::new(uid, ns, [user, session]).trace_hand_back();
         }
         result
     }
@@ -1092,12 +1085,7 @@ impl Leftover {
     pub(crate) fn keyrings(&self, ns: Id) -> Keyrings {
         let serial = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map(|it| it.serial());
 
-        Keyrings {
-            uid: self.uid,
-            ns,
-            user: serial(&self.user),
-            session: serial(&self.session),
-        }
+        Keyrings::new(self.uid, ns, [serial(&self.user), serial(&self.session)])
     }
 }
 
@@ -1286,12 +1274,11 @@ impl<'a> Entry<'a> {
 
     /// Returns what is told of a pair of the UID.
     pub(crate) fn keyrings_of(&self, pair: &Pair) -> Keyrings {
-        Keyrings {
-            uid: self.owner.user.uid(),
-            ns: self.keyrings.ns().id(),
-            user: Some(pair.user.serial()),
-            session: Some(pair.session.serial()),
-        }
+        Keyrings::new(
+            self.owner.user.uid(),
+            self.keyrings.ns().id(),
+            [Some(pair.user.serial()), Some(pair.session.serial())],
+        )
     }
 
     fn key(&self) -> TableKey {

@@ -56,6 +56,16 @@ macro_rules! call {
 }
 
 impl Keyrings {
+    /// Returns those of `uid` in `ns`, the user keyring first.
+    pub(crate) fn new(uid: Kuid, ns: Id, [user, session]: [Option<Serial>; 2]) -> Self {
+        Self {
+            uid,
+            ns,
+            user,
+            session,
+        }
+    }
+
     /// At least one of them has been created. As all of these, it may be called wherever RCU is
     /// watching.
     pub(crate) fn trace_create(self) {
