@@ -113,9 +113,8 @@ pub(crate) fn following(f: impl FnOnce() -> Result) -> Result<Told> {
     let mut told = Told::default();
 
     // SAFETY: Probes are registered here alone, by one test at a time.
-    to_result(unsafe { usk_kunit_follow() })?;
-    let result = f();
-    // SAFETY: They were registered, and the pointer is valid for a write.
+    let result = to_result(unsafe { usk_kunit_follow() }).and_then(|()| f());
+    // SAFETY: They were about to be registered, and the pointer is valid for a write.
     unsafe { usk_kunit_unfollow(&mut told) };
     result?;
     Ok(told)
@@ -537,8 +536,16 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(uid: u32) -> Result<Self> {
+        Self::new_in(TestNamespace::new(1000, 0, 0, u32::MAX)?, uid)
+    }
+
+    /// The same in a namespace that has no mapping yet.
+    pub(crate) fn new_unmapped(uid: u32) -> Result<Self> {
+        Self::new_in(TestNamespace::new(1000, 0, 0, 0)?, uid)
+    }
+
+    fn new_in(ns: TestNamespace, uid: u32) -> Result<Self> {
         let user = TestUser::new(uid)?;
-        let ns = TestNamespace::new(1000, 0, 0, u32::MAX)?;
 
         Ok(Self {
             cred: cred(&user, &ns)?,

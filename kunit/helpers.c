@@ -97,6 +97,7 @@ static void probe_destroy(void *data, kuid_t uid, u64 ns, key_serial_t user,
 	tell(USK_KUNIT_DESTROY, uid, ns, user, session, cause);
 }
 
+/* Whatever it returns, it is to be followed by usk_kunit_unfollow(). */
 int usk_kunit_follow(void)
 {
 	memset(&told, 0, sizeof(told));
@@ -109,6 +110,7 @@ int usk_kunit_follow(void)
 
 void usk_kunit_unfollow(struct usk_kunit_told *result)
 {
+	/* Of those that are not registered nothing is undone. */
 	unregister_trace_destroy(probe_destroy, NULL);
 	unregister_trace_hand_back(probe_hand_back, NULL);
 	unregister_trace_revive(probe_revive, NULL);

@@ -184,6 +184,30 @@ mod tests {
     }
 
     #[test]
+    fn since_when_keyrings_linger_is_told_when_it_is_known() -> Result {
+        let setup = Setup::new(1000)?;
+        let records = &setup.resolver.records;
+
+        fixture::set_linger(c"1000")?;
+        setup.resolve()?;
+        setup.user.leave_unnoticed();
+        let unnoticed = line(records, 1000)?;
+        for _ in 0..2 {
+            records.take_charge();
+        }
+        let noticed = line(records, 1000)?;
+        fixture::set_linger(c"0")?;
+        assert!(*unnoticed.state == *c"lingering");
+        assert_eq!((unnoticed.age, unnoticed.left), (None, None));
+        assert!(*noticed.state == *c"lingering");
+        assert!(noticed.age.is_some_and(|age| (0..10).contains(&age)));
+        assert!(noticed
+            .left
+            .is_some_and(|left| (990..=1000).contains(&left)));
+        Ok(())
+    }
+
+    #[test]
     fn keyrings_that_live_on_are_listed() -> Result {
         let setup = Setup::new(1000)?;
         let pair = setup.resolve()?;

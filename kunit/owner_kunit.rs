@@ -755,14 +755,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_the_mapping_goes_as_well() -> Result {
-        let user = TestUser::new(1000)?;
-        let ns = TestNamespace::new(1000, 0, 0, 0)?;
-        let setup = Setup {
-            cred: fixture::cred(&user, &ns)?,
-            user,
-            ns,
-            resolver: TestResolver::new()?,
-        };
+        let setup = Setup::new_unmapped(1000)?;
         let before = serials(&setup.resolve()?);
 
         setup.ns.map(0, 1000, 1);

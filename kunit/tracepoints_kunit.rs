@@ -98,6 +98,22 @@ mod tests {
     }
 
     #[test]
+    fn destroy_is_told_of_what_was_there_before_the_mapping() -> Result {
+        let setup = Setup::new_unmapped(1000)?;
+
+        setup.resolve()?;
+        setup.ns.map(0, 1000, 1);
+        let keyrings = serials(&setup.resolve()?);
+        let told = fixture::following(|| {
+            setup.die();
+            Ok(())
+        })?;
+        assert_eq!(told.count, DESTROY.map(|count| 2 * count));
+        assert!(told.is_of(1000, keyrings));
+        Ok(())
+    }
+
+    #[test]
     fn destroy_is_told_of_a_request() -> Result {
         let setup = Setup::new(1000)?;
         let keyrings = serials(&setup.resolve()?);

@@ -119,6 +119,7 @@ impl Inventory {
 
         self.0.for_each_owner(|owner| {
             let now = state.now();
+            let pins = owner.pins();
             let unpinned = owner.unpinned_for(now);
 
             for (id, place) in owner.places.lock().by_namespace.iter() {
@@ -134,12 +135,15 @@ impl Inventory {
                         .and_then(|(register, number, _)| serial(register, Name::user(number))),
                     session: registered
                         .and_then(|(register, number, _)| serial(register, Name::session(number))),
-                    state: match unpinned {
-                        Some(_) => "lingering",
-                        None => "alive",
+                    state: match pins {
+                        0 => "lingering",
+                        _ => "alive",
                     },
-                    pins: Some(owner.pins()),
-                    age: Some(unpinned.unwrap_or(now - place.since)),
+                    pins: Some(pins),
+                    age: match pins {
+                        0 => unpinned,
+                        _ => Some(now - place.since),
+                    },
                     left: unpinned.map(|_| owner.due_in(now)),
                 });
             }

@@ -216,6 +216,8 @@ pub(crate) struct Place {
     /// Whether there may be keyrings in the register by the name of all UIDs without a mapping.
     pub(crate) was_unmapped: bool,
     /// The serial numbers of the user keyring and of the user session keyring that were found last.
+    ///
+    /// While there is a pair on record it has both.
     pub(crate) known: [Option<Serial>; 2],
     /// Since when.
     pub(crate) since: Delta,
@@ -293,7 +295,10 @@ impl Place {
             Some((register, number, is_own)) => {
                 if self.was_unmapped && number != UNMAPPED {
                     // The UID has a mapping now, and nobody finds these any more.
-                    Unlinked::default().unlink(register, UNMAPPED, [None; 2], is_of_user)?;
+                    let mut unnamed = Unlinked::default();
+
+                    unnamed.unlink(register, UNMAPPED, [None; 2], is_of_user)?;
+                    unnamed.tell(user.uid(), ns.id(), by_request);
                 }
                 unlinked.unlink(register, number, self.known, |keyring| {
                     is_own || is_of_user(keyring)
@@ -303,12 +308,14 @@ impl Place {
         };
 
         match (&result, &unlinked.user) {
-            (Ok(()), _) => self.is_unlinked = true,
+            (Ok(()), _) => {
+                self.is_unlinked = true;
+                // It has been waiting for the other, so it goes now.
+                unlinked.user = unlinked.user.or(self.stranded.take());
+                unlinked.tell(user.uid(), ns.id(), by_request);
+            }
             (Err(_), Some(user)) => self.stranded = Some(user.clone()),
             (Err(_), None) => return result,
-        }
-        if self.is_unlinked {
-            unlinked.tell(user.uid(), ns.id(), by_request);
         }
         // Who asks for the end does not want to see them again, but nobody asks for half of it.
         if !(self.is_unlinked && by_request) {
@@ -489,9 +496,14 @@ impl Owner {
         Delta::from_nanos((due - now.as_nanos()).max(0))
     }
 
-    /// Returns for how long nothing has pinned the record of the UID.
+    /// Returns for how long nothing has pinned the record of the UID, unless nobody has noticed.
     pub(crate) fn unpinned_for(&self, now: Delta) -> Option<Delta> {
-        (self.pins() == 0).then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
+        let is_noticed = self.noticed.load(Relaxed) == NOTICED
+            || self.drops.load(Relaxed) != 0
+            || self.listed.load(Relaxed) != 0;
+
+        (self.pins() == 0 && is_noticed)
+            .then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
     }
 
     /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.

@@ -464,7 +464,7 @@ static long counter(const char *name)
 	return value;
 }
 
-static long deaths_before;
+static long deaths_before, keys_before;
 
 static bool has_died(void)
 {
@@ -492,10 +492,12 @@ static void unlink_survivor(void)
 	expect_end();
 }
 
+/* A key in each of the two. */
 static void become_and_leave_secret(void)
 {
 	become(the_uid);
 	leave_secret();
+	expect(add_user_key("another", USER) > 0, "there should be a key in @u");
 }
 
 static void become_and_leave_linked(void)
@@ -510,6 +512,7 @@ static void prepare_death(void)
 {
 	take_uid();
 	deaths_before = counter("deaths");
+	keys_before = counter("keys_gone");
 	injected_before = injected();
 }
 
@@ -534,6 +537,8 @@ static void finish_death(void)
 {
 	have_memory_again();
 	expect(poll_until(has_died), "the UID should go when there is memory");
+	expect(counter("keys_gone") == keys_before + 2, "both keys should be told of, not %ld",
+	       counter("keys_gone") - keys_before);
 	expect_end();
 }
 
