@@ -49,6 +49,8 @@ impl Name {
         // The last one stays zero.
         let mut start = Self::SIZE - 1;
 
+        // PANIC: There is room for the longest prefix, ten digits and the zero at the end, and a
+        // `u32` has ten digits at most.
         loop {
             start -= 1;
             bytes[start] = b'0' + (uid % 10) as u8;

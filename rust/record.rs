@@ -1202,7 +1202,7 @@ impl<'a> Entry<'a> {
 
     /// Returns the keyrings that are on record.
     pub(crate) fn pair(&self) -> Option<Pair> {
-        // Of what was just entered there is none.
+        // Of a place that was just entered there is none.
         self.place.known[0]?;
 
         let key = self.key();
@@ -1225,7 +1225,8 @@ impl<'a> Entry<'a> {
 
     /// Puts `pair` on record in the place of what is there.
     ///
-    /// Returns `ENOMEM` if memory runs out; what was there stays then.
+    /// To be called after [`Self::settle`]: [`Self::pair`] finds none of a UID of which no keyrings
+    /// are known. Returns `ENOMEM` if memory runs out; what was there stays then.
     pub(crate) fn set_pair(&mut self, pair: Pair) -> Result {
         self.state.pairs.store(self.key(), pair)
     }

@@ -8,7 +8,8 @@
 //! keyring: with `user_session_keyring` when nothing pins the UID any more, without it when the
 //! user namespace ends.
 //!
-//! Usage: `make samples KDIR=...`, then as root in a system that runs this kernel:
+//! Usage: `make samples KDIR=...`, then as root in a system that runs this kernel, 7.3 or later
+//! (before that a device in Rust does not keep its module from being removed while it is open):
 //!
 //! 1. Load the module, and let everybody use the device.
 //!

@@ -153,7 +153,7 @@ impl<T: Handler> Registration<T> {
 
         // SAFETY: They are valid for the duration of this call.
         unsafe { ftrace::call(handler, regs) };
-        // It would be of interest if there was a callback for the exit.
+        // Anything else would say that the exit is not to be probed, which it is not anyway.
         0
     }
 }

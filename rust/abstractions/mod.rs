@@ -3,8 +3,8 @@
 //! Abstractions that the `kernel` crate lacks.
 //!
 //! Each file is written as if it were a patch to `rust/kernel/`: it knows its C header and nothing
-//! of what this module does with it. Together with the replacement functions in `patch.rs` they
-//! hold all `unsafe` code of the module.
+//! of what this module does with it, but for `tracepoints.rs`, which tells that. Together with the
+//! replacement functions in `patch.rs` they hold all `unsafe` code of the module.
 
 #![allow(
     dead_code,

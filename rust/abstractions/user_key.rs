@@ -99,7 +99,8 @@ impl UserKey {
     ///
     /// Sleeps. Returns `EINVAL` if the payload or the description is empty or too large, `EDQUOT`
     /// if the quota is used up, `ENOMEM` if memory runs out, `EKEYREVOKED` if the keyring is
-    /// revoked, and `EACCES` if it or the key must not be changed.
+    /// revoked, the error of its restriction if that does not take the key, and `EACCES` if it or
+    /// the key must not be changed.
     #[doc(alias = "key_create_or_update")]
     pub(crate) fn store(
         keyring: &Keyring,
@@ -135,9 +136,10 @@ impl UserKey {
     /// Permissions are those of the current task's subjective credentials, and of one who possesses
     /// the keyring.
     ///
-    /// Sleeps until the key has been instantiated. Returns `ENOKEY` if there is none,
-    /// `ERESTARTSYS` if a signal arrives, `EKEYREVOKED` or `EKEYEXPIRED` if it or the keyring
-    /// cannot be used, and `EACCES` if it does not grant what is needed.
+    /// Sleeps until the key has been instantiated. Returns `ENOKEY` if there is none or it has been
+    /// invalidated, `ERESTARTSYS` if a signal arrives, `EKEYREVOKED` or `EKEYEXPIRED` if it or the
+    /// keyring cannot be used, the error that the key was instantiated with if it was rejected, and
+    /// `EACCES` if it does not grant what is needed.
     #[doc(alias = "keyring_search")]
     pub(crate) fn find(keyring: &Keyring, description: &CStr, need: Need) -> Result<ARef<UserKey>> {
         // SAFETY: The pointers are valid for the duration of the call. What is returned is an error

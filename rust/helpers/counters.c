@@ -2,7 +2,7 @@
 
 #include <linux/percpu.h>
 
-/* Has to hold all variants of `Event` in counters.rs. */
+/* Has to hold all variants of `Event` in stats.rs. */
 #define NR_COUNTERS 16
 
 static DEFINE_PER_CPU(u64[NR_COUNTERS], counters);

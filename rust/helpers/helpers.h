@@ -17,7 +17,10 @@
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
-/* The kernel inlines its helpers. Those that are to be among them are written like these. */
+/*
+ * The kernel marks its helpers by this, to inline them. So are those here that would be among them
+ * if the abstractions were in the kernel; modules have no such build.
+ */
 #define __rust_helper
 
 /* What each node of a table begins with. */

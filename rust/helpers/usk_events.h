@@ -55,7 +55,10 @@ DEFINE_EVENT(keyrings, hand_back,
 	     TP_ARGS(uid, ns, user, session)
 );
 
-/* Not of the name of the event, which functions of the kernel have. The causes are `Cause`. */
+/*
+ * A class of the name of its only event, "destroy", would define functions by names that the kernel
+ * has already. The causes are those of `Cause` in tracepoints.rs.
+ */
 DECLARE_EVENT_CLASS(keyrings_destroyed,
 		    TP_PROTO(kuid_t uid, u64 ns, key_serial_t user, key_serial_t session,
 			     unsigned int cause),
