@@ -71,6 +71,17 @@ at_least() {
 	compare "$1" -ge "$2" "$3"
 }
 
+# refused_by TOOL TEXT COMMAND...: with one line that says so, and the status for that.
+refused_by() {
+	tool=$1 text=$2
+	shift 2
+	"$@" >"$WORK/said" 2>&1
+	same "what $* returns" "$?" 2
+	same "lines of $*" "$(wc -l <"$WORK/said")" 1
+	grep -q "^$tool: .*$text" "$WORK/said" ||
+		complain "$* says \"$(cat "$WORK/said")\", not \"$text\""
+}
+
 # wait_for SECONDS COMMAND...: poll it until it succeeds.
 wait_for() {
 	tries=$(($1 * 20 * PATIENCE))

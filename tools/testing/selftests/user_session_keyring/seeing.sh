@@ -328,25 +328,14 @@ status_doubts() {
 	remove
 }
 
-# refused_in_one_line TEXT COMMAND...
-refused_in_one_line() {
-	text=$1
-	shift
-	"$@" >"$WORK/said" 2>&1
-	same "what $* returns" "$?" 2
-	same "lines of $*" "$(wc -l <"$WORK/said")" 1
-	grep -q "^usk-status: .*$text" "$WORK/said" ||
-		complain "$* says \"$(cat "$WORK/said")\", not \"$text\""
-}
-
 status_refusals() {
 	load
 	for bad in --jsno -j "--json --json" status; do
 		# shellcheck disable=SC2086 # some are two
-		refused_in_one_line "it takes --json or nothing" ./usk-status $bad
+		refused_by usk-status "it takes --json or nothing" ./usk-status $bad
 	done
-	refused_in_one_line "only root can see" ./as "$LENA" ./usk-status
-	refused_in_one_line "debugfs is not mounted" unshare -m sh -c \
+	refused_by usk-status "only root can see" ./as "$LENA" ./usk-status
+	refused_by usk-status "debugfs is not mounted" unshare -m sh -c \
 		'umount /sys/kernel/debug && exec ./usk-status'
 	./usk-status --help | grep -q "^usage: usk-status \[--json\]\$" ||
 		complain "there is no help"

@@ -232,25 +232,14 @@ pins_left() {
 	unload
 }
 
-# refused_by_pins TEXT COMMAND...
-refused_by_pins() {
-	text=$1
-	shift
-	"$@" >"$WORK/said" 2>&1
-	same "what $* returns" "$?" 2
-	same "lines of $*" "$(wc -l <"$WORK/said")" 1
-	grep -q "^usk-pins: .*$text" "$WORK/said" ||
-		complain "$* says \"$(cat "$WORK/said")\", not \"$text\""
-}
-
 pins_refusals() {
-	refused_by_pins "is not loaded" usk_pins 1000
+	refused_by usk-pins "is not loaded" usk_pins 1000
 	load
 	for bad in -1 4294967295 root 1.5 ""; do
-		refused_by_pins "is no UID" usk_pins -- "$bad"
+		refused_by usk-pins "is no UID" usk_pins -- "$bad"
 	done
-	refused_by_pins "UID" usk_pins
-	refused_by_pins "bpftrace is not installed" tracer python3 ./usk-pins --bpf 1000
+	refused_by usk-pins "UID" usk_pins
+	refused_by usk-pins "bpftrace is not installed" tracer python3 ./usk-pins --bpf 1000
 	unload
 }
 
