@@ -183,9 +183,11 @@ impl Unlinked {
     fn keys(&self) -> usize {
         let keys = |keyring: &Option<ARef<Keyring>>| keyring.as_ref().map_or(0, |it| it.len());
         let is_linked = match (&self.user, &self.session) {
-            (Some(user), Some(session)) => session
-                .find_linked(user.description())
-                .is_ok_and(|found| found.is_some_and(|it| it.as_ptr() == user.as_ptr())),
+            (Some(user), Some(session)) => match session.find_linked(user.description()) {
+                Ok(found) => found.is_some_and(|it| it.as_ptr() == user.as_ptr()),
+                // There is no memory to look. It is, unless somebody has removed the link.
+                Err(_) => true,
+            },
             _ => false,
         };
 
