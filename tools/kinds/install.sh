@@ -7,7 +7,9 @@
 
 INSTALL=/root/user_session_keyring/tools/testing/install
 KIND=${BASH_SOURCE[0]}
-ENFORCED="module.sig_enforce=1: the module is refused, as nobody has enrolled the key"
+# Words of the kernel's command line, and what becomes of the module that DKMS has signed.
+KEPT_OUT="module.sig_enforce=1: it is refused, as nobody has enrolled the key
+module_blacklist=user_session_keyring: it is refused, for one boot"
 
 test_install() {
 	local dir boot status=ok updated=${RELEASE/%-amd64/-cloud-amd64}
@@ -17,22 +19,23 @@ test_install() {
 	{
 		sed -n 's/^check_[a-z_]*() { # //p' "$KIND"
 		"$SRC/tools/testing/install/guest" --list
-		echo "$ENFORCED"
+		echo "$KEPT_OUT"
 	} > "$dir/expected"
 	echo "1..$(wc -l < "$dir/expected")" > "$dir/tap"
 
 	stage "install: copy the disk" cp --sparse=always "$IMAGE/disk" "$RUN/disk"
 	stage "install: put the sources there" put_sources
 	stage "install: without a package" checks "$dir" check_refusal
-	stage "install: make install" checks "$dir" check_install check_signature check_files
+	stage "install: make install" checks "$dir" check_install check_again \
+		check_signature check_files
 	stage "install: keep the module" keep_module
 	boot_image "$dir" first "first boot" "$RELEASE"
 	boot_image "$dir" second "second boot" "$RELEASE"
 	stage "install: update the kernel" checks "$dir" check_update check_skip
 	boot_image "$dir" updated "after the update|make uninstall" "$updated"
 	boot_image "$dir" removed "boot without it" "$updated"
-	boot_enforced "$dir" enforced
-	for boot in first second updated removed enforced; do
+	boot_kept_out "$dir"
+	for boot in first second updated removed kept-out-{1,2}; do
 		[[ $(< "$dir/$boot/status") = ok ]] || status="$boot: $(< "$dir/$boot/status")"
 	done
 	echo "$status" > "$dir/status"
@@ -80,6 +83,16 @@ check_refusal() { # make install: a package that is missing is named in one line
 check_install() { # make install: DKMS has it for the kernel that is there
 	cd /root/user_session_keyring || exit
 	make install
+	dkms status user_session_keyring -k "$1" | grep ': installed'
+}
+
+check_again() { # make install: it may be run again, and then takes the sources as they are now
+	local copy
+	copy=$(echo /usr/src/user_session_keyring-*)
+	echo "/* another */" >> /root/user_session_keyring/rust/helpers/counters.c
+	make -C /root/user_session_keyring install
+	cmp /root/user_session_keyring/rust/helpers/counters.c "$copy/rust/helpers/counters.c"
+	[[ $(dkms status user_session_keyring -k "$1" | wc -l) = 1 ]]
 	dkms status user_session_keyring -k "$1" | grep ': installed'
 }
 
@@ -141,24 +154,31 @@ boot_image() {
 	sed 's/\r$//' "$dir/$name/tap" >> "$dir/tap"
 }
 
-# boot_enforced DIR NAME: the module that DKMS has signed, in a guest of the usual kind.
-boot_enforced() {
-	local dir=$1 name=$2 payload=$RUN/enforced
-	test_guest "install: boot, $name" "$dir/$name" stock "$payload" 120 "$ACCEL" \
-		module.sig_enforce=1
-	[[ $(< "$dir/$name/status") = ok ]] || echo -n "not " >> "$dir/tap"
-	echo "ok - $ENFORCED" >> "$dir/tap"
+# boot_kept_out DIR: the module that DKMS has signed, in guests of the usual kind.
+boot_kept_out() {
+	local dir=$1 payload=$RUN/kept-out number=0 append what name
+	while IFS=: read -r append what; do
+		number=$((number + 1))
+		name=kept-out-$number
+		mkdir -p "$dir/$name"
+		test_guest "install: boot, $append" "$dir/$name" stock "$payload" 120 "$ACCEL" \
+			"$append"
+		{
+			[[ $(< "$dir/$name/status") = ok ]] || echo -n "not "
+			echo "ok - $append:$what"
+		} >> "$dir/tap"
+	done <<< "$KEPT_OUT"
 }
 
 # The first kernel's is kept before it is removed.
 keep_module() {
-	mkdir -p "$RUN/enforced" "$(results install)/enforced"
+	mkdir -p "$RUN/kept-out"
 	in_image "$RUN/disk" sh -euc '
 		file=$(modinfo -k "$1" -n user_session_keyring)
 		case $file in
 		*.xz) xz -dc "$file" ;;
 		*) cat "$file" ;;
 		esac
-	' -- "$RELEASE" > "$RUN/enforced/user_session_keyring.ko"
-	cp "$SRC/tools/testing/install/enforced" "$RUN/enforced/run"
+	' -- "$RELEASE" > "$RUN/kept-out/user_session_keyring.ko"
+	cp "$SRC/tools/testing/install/kept-out" "$RUN/kept-out/run"
 }
