@@ -12,13 +12,15 @@ host    on the host, in the checkout. What takes long goes as far as to know wha
 build   in the checkout, on a machine whose kernel has a folder to build modules in
 guest   as root on a machine with the module: loaded, unless it is the block that loads it
 without the same before anybody has loaded the module; a script in the folder of "guest"
+tracers as in guest, where there are trace-cmd, perf, bpftrace and Python as well
 PATH    not run again, because the script at PATH, of some test, has every line of it, or takes
         its commands from the page, which it names
 
-What is written in the language "gdb" is run by gdb: on a guest, or, in the place "dump", on a dump of it.
-In man pages, what is displayed is run as in "guest". What several pages have is run once. A block without a place, a command that is in
-no such block, one that is not known, and the name of a target or of a file that there is not: each
-is an error, of one line.
+What is written in the language "gdb" is run by gdb: on a guest, or, in the place "dump", on a dump
+of it. In man pages, what is displayed is run as in "guest", unless a comment says otherwise. What
+several pages have is run once. A block without a place, a command that is in no such block, one
+that is not known, and the name of a target or of a file that there is not: each is an error, of one
+line.
 """
 
 import collections
@@ -26,8 +28,8 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ("host", "build", "guest", "gdb", "dump")
-PLACES = ("host", "build", "guest", "without")
+FOLDERS = ("host", "build", "guest", "tracers", "gdb", "dump")
+PLACES = ("host", "build", "guest", "without", "tracers")
 # What make does with these either takes long or calls this again.
 LONG = {"test", "proof", "storms", "keyutils", "bench", "check", "kernels", "series"}
 # Another kernel has to be fetched first, or another module built, which the test of gdb does.
@@ -44,7 +46,7 @@ REMOVING = {"distclean"}
 # What a block of something else had better not begin a line with.
 COMMAND = re.compile(
     r"[$#]? *(sudo )?(make|tools/\S+|insmod|rmmod|modprobe|echo|cat|apt|apt-get|dnf|pacman|git|cd|gdb"
-    r"|keyctl|mount|dkms|sphinx-build|cargo|usk-status)\b(?!:)"
+    r"|keyctl|mount|dkms|sphinx-build|cargo|usk-status|usk-pins|trace-cmd|perf|bpftrace)\b(?!:)"
 )
 VARIABLES = r"(?:[A-Z_]+=(?:'[^']*'|\"[^\"]*\"|[^\s'\"]*)\s+)*"
 MAKE = re.compile(rf"{VARIABLES}make\b(.*)")
@@ -109,15 +111,17 @@ def read_rst(page, lines):
 
 
 def read_man(page, lines):
-    """In mdoc, .Dl displays a line."""
-    shown, begin = [], 0
+    """In mdoc, .Dl displays a line. A comment before it may name the place."""
+    shown, begin, place = [], 0, "guest"
     for number, line in enumerate([*lines, ""], 1):
         if line.startswith(".Dl "):
             begin = begin if shown else number
             shown.append(line[4:].replace(r"\&", "").replace(r"\-", "-").replace(r"\e", "\\"))
         elif shown:
-            yield Block(page, begin, "guest", shown)
-            shown = []
+            yield Block(page, begin, place, shown)
+            shown, place = [], "guest"
+        elif line.startswith('.\\" place: '):
+            place = line.removeprefix('.\\" place: ')
 
 
 def commands(block):
@@ -168,7 +172,8 @@ class Checkout:
         if not make or not targets or not targets <= self.targets:
             complain(block.page, block.line, f"a command that is not known on the host: {command}")
         if targets & LASTING:
-            complain(block.page, block.line, f"not on this host, name a test that has it: {command}")
+            complain(block.page, block.line,
+                     f"not on this host, name a test that has it: {command}")
         if targets & LONG or ELSEWHERE.search(command):
             return f"DRY_RUN=1 {command}"
         for target in targets & SPOKEN_TO.keys():
@@ -182,7 +187,8 @@ class Checkout:
         script = self.path / block.place
         if not block.place.startswith("tools/") or not script.is_file():
             complain(block.page, block.line, "a block of commands has to say where they are run: "
-                     f"{', '.join(PLACES)}, or the path of a script that does; not \"{block.place}\"")
+                     f"{', '.join(PLACES)}, or the path of a script that does; "
+                     f"not \"{block.place}\"")
             return
         text = script.read_text(encoding="utf-8")
         for command in commands(block):
@@ -200,7 +206,7 @@ def main(checkout, folder):
         for block in reader(page, lines):
             script = commands(block)
             if block.place is None:
-                for line in filter(COMMAND.match, script if reader is read_rst else []):
+                for line in filter(COMMAND.match, block.lines if reader is read_rst else []):
                     complain(page, block.line, f"a command in no block of commands: {line}")
                 continue
             if block.place not in (*PLACES, *FOLDERS):

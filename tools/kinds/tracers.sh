@@ -7,5 +7,7 @@
 test_tracers() {
 	need_tracers
 	stage "tracers: copy" copy_tracers "$RUN/tracers/tracers"
+	stage "tracers: find what the pages say" find_commands "$RUN/commands-of-tracers"
+	cp -r "$RUN/commands-of-tracers/tracers" "$RUN/tracers/commands.d"
 	test_payload tracers stock tracers.sh 1800 1800
 }

@@ -17,9 +17,10 @@ list_blocks() {
 	done
 }
 
-# As it is where the module was built.
+# As it is where the module was built, and where it was installed.
 lay_out() {
-	mkdir -p rust samples
+	mkdir -p rust samples tools
+	ln -sf ../usk-status tools
 	for file in *.ko; do
 		case $file in
 		"$MODULE.ko") ln -sf "../$file" rust ;;
@@ -32,7 +33,7 @@ lay_out() {
 play() {
 	grep -q "^insmod .*$MODULE.ko\|^# without the module\$" "$1" || load
 	no_complaints || return
-	sh -eux "$1" >"$WORK/output" 2>&1 || {
+	PATH=$PWD/tools:$PATH sh -eux "$1" >"$WORK/output" 2>&1 || {
 		complain "it returned $?:"
 		tail -n 40 "$WORK/output" | sed 's/^/#   /'
 	}

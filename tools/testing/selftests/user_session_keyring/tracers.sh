@@ -19,7 +19,8 @@ bpftrace_script: bpftrace tells a life
 json: what usk-status and usk-pins say as JSON is JSON
 pins: usk-pins explains processes, pipes and epoll, and counts the rest, which bpftrace finds
 pins_left: usk-pins tells of pipes that are left, and with bpftrace of files
-pins_refusals: usk-pins says in one line what it cannot do"
+pins_refusals: usk-pins says in one line what it cannot do
+documented: what the documentation says to type shows a life"
 
 # What lifecycle.sh, life.sh and seeing.sh have at hand, and functions.sh asks for.
 # shellcheck disable=SC2034,SC2154
@@ -31,6 +32,7 @@ OTTO=5503
 PIET=5504
 RITA=5505
 SVEN=5506
+TARA=5507
 
 # tracer COMMAND...: its libraries are for itself alone.
 tracer() {
@@ -240,6 +242,48 @@ pins_refusals() {
 	done
 	refused_by usk-pins "UID" usk_pins
 	refused_by usk-pins "bpftrace is not installed" tracer python3 ./usk-pins --bpf 1000
+	unload
+}
+
+# Those that people would type, which need the libraries as well.
+lay_out_tracers() {
+	mkdir -p "$WORK/bin" tools
+	for tool in tracers/bin/*; do
+		cat >"$WORK/bin/${tool##*/}" <<-END
+			#!/bin/sh
+			LD_LIBRARY_PATH=$PWD/tracers/lib exec $PWD/$tool "\$@"
+		END
+	done
+	chmod +x "$WORK/bin"/*
+	ln -sf ../usk-pins tools
+	ln -s "$PWD/usk-pins" "$WORK/bin"
+}
+
+live_all_the_time() {
+	while :; do
+		./as "$TARA" keyctl id @us
+		sleep 0.5
+	done
+}
+
+# Each of them shows something of the UID that comes and goes, or of the one that stays.
+documented() {
+	expect_automount
+	load
+	mount_tracing
+	lay_out_tracers
+	in_background live_all_the_time
+	in_background ./as 1002 sleep 1000
+	wait_for 10 has_uid 1002 "$last" || complain "UID 1002 is not there"
+	user_session 1002 >/dev/null
+	for block in "$PWD"/commands.d/*; do
+		note "$(sed -n '1s/^# //p' "$block")"
+		PATH=$WORK/bin:$PATH sh -eux "$block" >"$WORK/said" 2>&1 ||
+			complain "it returned $?"
+		grep -q "uid=$TARA .*cause=death\|UID $TARA has lost\|UID 1002: [1-9][0-9]* pins" "$WORK/said" ||
+			complain "it shows nothing"
+		no_complaints || tail -n 40 "$WORK/said" | sed 's/^/#   /'
+	done
 	unload
 }
 
