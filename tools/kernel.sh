@@ -7,6 +7,7 @@
 #   $STATE/kunit    the KUnit kernel, built
 #   $STATE/kasan    that kernel and all that watches memory and locks, built by clang
 #   $STATE/kcsan    the same, but watching for data races
+#   $STATE/rt       the same, with PREEMPT_RT, and watching for who sleeps where nobody may
 
 need_source() {
 	[[ -e $STATE/source ]] || stage "kernel source: unpack" locked source unpack_source
@@ -29,7 +30,7 @@ tree() {
 	esac
 }
 
-# need_kernel stock|kunit|kasan|kcsan
+# need_kernel stock|kunit|kasan|kcsan|rt
 need_kernel() {
 	local kind=$1
 	if [[ $kind = stock ]]; then

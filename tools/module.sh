@@ -23,7 +23,7 @@ build_module() {
 	(cd "$STATE/build/$tree" && sed 's/o$/ko/' modules.order | xargs cp -t "$destination")
 }
 
-# need_module stock|kunit|kasan|kcsan DESTINATION [VARIABLE=VALUE...]
+# need_module stock|kunit|kasan|kcsan|rt DESTINATION [VARIABLE=VALUE...]
 need_module() {
 	local kernel=$1 tree
 	shift

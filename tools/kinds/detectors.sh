@@ -13,6 +13,11 @@ test_detectors_kcsan() {
 	judge_mistakes detectors-kcsan
 }
 
+test_detectors_rt() {
+	test_payload detectors-rt rt detectors.sh 600 600
+	judge_mistakes detectors-rt
+}
+
 # judge_mistakes KIND: its guest has to have complained, of each.
 judge_mistakes() {
 	local dir name words found section=$RUN/section number=0

@@ -11,6 +11,10 @@ test_kunit_kasan() {
 	run_kunit kunit-kasan 1200 kasan
 }
 
+test_kunit_rt() {
+	run_kunit kunit-rt 1200 rt
+}
+
 # run_kunit KIND SECONDS KERNEL
 run_kunit() {
 	local kind=$1 kernel=$3 dir payload=$RUN/$1

@@ -36,8 +36,14 @@ LAST="list_corruption: list_add corruption"
 
 KCSAN="race_of_two: BUG: KCSAN: data-race in race_for_keyring"
 
+RT="spinlock_in_atomic: BUG: sleeping function called from invalid context"
+
 words() {
-	[ -e test_use_after_free.ko ] && echo "$KASAN" || echo "$KCSAN"
+	case $(cat kernel) in
+	kasan) echo "$KASAN" ;;
+	kcsan) echo "$KCSAN" ;;
+	rt) echo "$RT" ;;
+	esac
 	echo "$ALL"
 	echo "$LAST"
 }

@@ -125,20 +125,31 @@ static void list_corruption(void)
 
 static void sleep_in_atomic(void)
 {
-	static DEFINE_SPINLOCK(lock);
+	static DEFINE_RAW_SPINLOCK(lock);
 
-	spin_lock(&lock);
+	raw_spin_lock(&lock);
 	msleep(20);
-	spin_unlock(&lock);
+	raw_spin_unlock(&lock);
 }
 
 static void might_sleep_in_atomic(void)
 {
+	static DEFINE_RAW_SPINLOCK(lock);
+
+	raw_spin_lock(&lock);
+	might_sleep();
+	raw_spin_unlock(&lock);
+}
+
+/* As in a handler of ftrace: no mistake, unless spinlocks sleep. */
+static void spinlock_in_atomic(void)
+{
 	static DEFINE_SPINLOCK(lock);
 
+	preempt_disable();
 	spin_lock(&lock);
-	might_sleep();
 	spin_unlock(&lock);
+	preempt_enable();
 }
 
 static void rcu_outside(void)
@@ -251,6 +262,7 @@ static const struct {
 	FAULT(list_corruption),
 	FAULT(sleep_in_atomic),
 	FAULT(might_sleep_in_atomic),
+	FAULT(spinlock_in_atomic),
 	FAULT(rcu_outside),
 	FAULT(rcu_list_outside),
 	FAULT(lock_order),
