@@ -65,6 +65,10 @@ mark() {
 
 echo 0 >/proc/sys/kernel/panic_on_oops
 words | while IFS=: read -r fault _; do
+	# Whoever sleeps where nobody may is told of once a second.
+	case $fault in
+	might_sleep_in_atomic | spinlock_in_atomic) sleep 2 ;;
+	esac
 	mark "$fault begins"
 	case $fault in
 	use_after_free_in_rust)
