@@ -149,7 +149,8 @@ def sample(name, source):
     def apply(tree):
         config = f"CONFIG_SAMPLE_{pathlib.Path(source).stem.upper()}"
         text = tree.source(source)
-        names = re.compile(r"^(?!use ).*?(?<![\w:])(\w+)::", re.MULTILINE).findall(text)
+        code = re.sub(r"^use [^;]*;\n", "", text, flags=re.MULTILINE)
+        names = re.compile(r"^.*?(?<![\w:])(\w+)::", re.MULTILINE).findall(code)
 
         def module(match):
             return f"use kernel::{match.group(1)};\n" if match.group(1) in names else ""
@@ -184,6 +185,19 @@ config RUST_{0}_KUNIT_TEST
 	  This option enables KUnit tests for the Rust {1} API.
 	  These are only for development and testing, not for regular
 	  kernel use cases.
+
+	  If unsure, say N.
+"""
+
+KCONFIG_SAMPLE = """\
+config SAMPLE_RUST_{0}
+	tristate "{1}"
+	depends on {2}
+	help
+	  This option builds the Rust {3} sample, which {4}.
+
+	  To compile this as a module, choose M here:
+	  the module will be called {5}.
 
 	  If unsure, say N.
 """
@@ -254,20 +268,22 @@ SERIES = {
         insert(TESTS, "endif", KCONFIG_TEST.format("LIVEPATCH", "livepatch", "LIVEPATCH")),
         insert("MAINTAINERS", "F:\tsamples/livepatch/", "F:\trust/kernel/livepatch.rs"),
     ],
+    "sample-fprobe": [
+        sample("samples/rust/rust_fprobe.rs", "samples/rust_fprobe.rs"),
+        insert("samples/rust/Kconfig", "config SAMPLE_RUST_HOSTPROGS",
+               KCONFIG_SAMPLE.format("FPROBE", "Function probe", "FPROBE", "function probe",
+                                     "counts\n\t  reads of /proc/cmdline", "rust_fprobe")),
+        insert("samples/rust/Makefile", "\nrust_print-y := rust_print_main.o rust_print_events.o",
+               "obj-$(CONFIG_SAMPLE_RUST_FPROBE)\t\t+= rust_fprobe.o"),
+        change("MAINTAINERS", "F:\tsamples/ftrace\n",
+               "F:\tsamples/ftrace\nF:\tsamples/rust/rust_fprobe.rs\n"),
+    ],
     "sample-livepatch": [
         sample("samples/rust/rust_livepatch.rs", "samples/rust_livepatch.rs"),
-        insert("samples/rust/Kconfig", "config SAMPLE_RUST_HOSTPROGS", """\
-config SAMPLE_RUST_LIVEPATCH
-	tristate "Livepatch"
-	depends on LIVEPATCH && m
-	help
-	  This option builds the Rust livepatch sample, which replaces
-	  what reads of /proc/cmdline return.
-
-	  The module will be called rust_livepatch.
-
-	  If unsure, say N.
-"""),
+        insert("samples/rust/Kconfig", "config SAMPLE_RUST_HOSTPROGS",
+               KCONFIG_SAMPLE.format("LIVEPATCH", "Livepatch", "LIVEPATCH && m", "livepatch",
+                                     "replaces\n\t  what reads of /proc/cmdline return",
+                                     "rust_livepatch")),
         insert("samples/rust/Makefile", "\nrust_print-y := rust_print_main.o rust_print_events.o",
                "obj-$(CONFIG_SAMPLE_RUST_LIVEPATCH)\t\t+= rust_livepatch.o"),
         insert("MAINTAINERS", "F:\tscripts/livepatch/", "F:\tsamples/rust/rust_livepatch.rs"),

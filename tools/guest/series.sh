@@ -4,6 +4,11 @@
 
 dmesg -s 4194304
 
+insmod rust_fprobe.ko || exit
+cat /proc/cmdline > /dev/null
+rmmod rust_fprobe || exit
+dmesg | grep -q 'rust_fprobe: cmdline_proc_show() was called [1-9][0-9]* times, and 0 calls' || exit
+
 insmod rust_livepatch.ko || exit
 grep -q '^rust_livepatch: this has been live patched$' /proc/cmdline || exit
 echo 0 > /sys/kernel/livepatch/rust_livepatch/enabled || exit

@@ -82,9 +82,11 @@ configure_series() {
 # have a warning.
 build_series() {
 	smake "$@" 2>&1 | tee "$RUN/make.log"
-	! grep '^warning' "$RUN/make.log" |
-		grep -v -e 'struct `LocalModule` is never constructed' -e 'warnings\? emitted$' ||
-		die "clippy warns of what the series brings: see above"
+	if grep '^warning' "$RUN/make.log" |
+		grep -v 'struct `LocalModule` is never constructed\|warnings\? emitted$'; then
+		echo "clippy warns of what the series brings"
+		return 1
+	fi
 }
 
 # smake TARGET...: in the place of the KUnit kernel and its source, so that nothing is built again
