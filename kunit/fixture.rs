@@ -106,6 +106,8 @@ pub(crate) struct Told {
     pub(crate) user: Serial,
     pub(crate) session: Serial,
     pub(crate) cause: u32,
+    /// All user keyrings that were told of, by exclusive or.
+    pub(crate) users: Serial,
 }
 
 /// Runs `f`, and returns what is told meanwhile.
@@ -113,8 +115,9 @@ pub(crate) fn following(f: impl FnOnce() -> Result) -> Result<Told> {
     let mut told = Told::default();
 
     // SAFETY: Probes are registered here alone, by one test at a time.
-    let result = to_result(unsafe { usk_kunit_follow() }).and_then(|()| f());
-    // SAFETY: They were about to be registered, and the pointer is valid for a write.
+    to_result(unsafe { usk_kunit_follow() })?;
+    let result = f();
+    // SAFETY: They were registered, and the pointer is valid for a write.
     unsafe { usk_kunit_unfollow(&mut told) };
     result?;
     Ok(told)

@@ -65,7 +65,7 @@ int usk_kunit_set_linger(const char *value)
 static struct usk_kunit_told told;
 static DEFINE_SPINLOCK(told_lock);
 
-/* One more is told; what it says is that of the last one. */
+/* One more is told; what it says is that of the last one, but for the user keyrings. */
 static void tell(enum usk_kunit_event event, kuid_t uid, u64 ns, key_serial_t user,
 		 key_serial_t session, unsigned int cause)
 {
@@ -74,6 +74,7 @@ static void tell(enum usk_kunit_event event, kuid_t uid, u64 ns, key_serial_t us
 	told.uid = __kuid_val(uid);
 	told.ns = ns;
 	told.user = user;
+	told.users ^= user;
 	told.session = session;
 	told.cause = cause;
 	spin_unlock(&told_lock);
@@ -97,20 +98,42 @@ static void probe_destroy(void *data, kuid_t uid, u64 ns, key_serial_t user,
 	tell(USK_KUNIT_DESTROY, uid, ns, user, session, cause);
 }
 
-/* Whatever it returns, it is to be followed by usk_kunit_unfollow(). */
 int usk_kunit_follow(void)
 {
+	int ret;
+
 	memset(&told, 0, sizeof(told));
-	return register_trace_create(probe_create, NULL) ?:
-	       register_trace_adopt(probe_adopt, NULL) ?:
-	       register_trace_revive(probe_revive, NULL) ?:
-	       register_trace_hand_back(probe_hand_back, NULL) ?:
-	       register_trace_destroy(probe_destroy, NULL);
+	ret = register_trace_create(probe_create, NULL);
+	if (ret)
+		return ret;
+	ret = register_trace_adopt(probe_adopt, NULL);
+	if (ret)
+		goto create;
+	ret = register_trace_revive(probe_revive, NULL);
+	if (ret)
+		goto adopt;
+	ret = register_trace_hand_back(probe_hand_back, NULL);
+	if (ret)
+		goto revive;
+	ret = register_trace_destroy(probe_destroy, NULL);
+	if (ret)
+		goto hand_back;
+	return 0;
+
+hand_back:
+	unregister_trace_hand_back(probe_hand_back, NULL);
+revive:
+	unregister_trace_revive(probe_revive, NULL);
+adopt:
+	unregister_trace_adopt(probe_adopt, NULL);
+create:
+	unregister_trace_create(probe_create, NULL);
+	tracepoint_synchronize_unregister();
+	return ret;
 }
 
 void usk_kunit_unfollow(struct usk_kunit_told *result)
 {
-	/* Of those that are not registered nothing is undone. */
 	unregister_trace_destroy(probe_destroy, NULL);
 	unregister_trace_hand_back(probe_hand_back, NULL);
 	unregister_trace_revive(probe_revive, NULL);

@@ -17,7 +17,10 @@ enum usk_kunit_event {
 	USK_KUNIT_EVENTS,
 };
 
-/* How often each tracepoint was reached, and what the last one was told. */
+/*
+ * How often each tracepoint was reached, and what the last one was told; "users" is all serial
+ * numbers of user keyrings, by exclusive or.
+ */
 struct usk_kunit_told {
 	u64 count[USK_KUNIT_EVENTS];
 	u64 ns;
@@ -25,6 +28,7 @@ struct usk_kunit_told {
 	s32 user;
 	s32 session;
 	u32 cause;
+	s32 users;
 };
 
 int usk_kunit_follow(void);

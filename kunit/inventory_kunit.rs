@@ -196,7 +196,16 @@ mod tests {
             records.take_charge();
         }
         let noticed = line(records, 1000)?;
+
+        // Of another life nothing is remembered.
+        setup.user.come_back();
+        records.take_charge();
+        setup.finish();
+        setup.user.leave_unnoticed();
+        let again = line(records, 1000)?;
         fixture::set_linger(c"0")?;
+        assert!(*again.state == *c"lingering");
+        assert_eq!((again.age, again.left), (None, None));
         assert!(*unnoticed.state == *c"lingering");
         assert_eq!((unnoticed.age, unnoticed.left), (None, None));
         assert!(*noticed.state == *c"lingering");

@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use crate::{
     abstractions::key::Serial,
-    fixture::{self, serials, Setup, Told},
+    fixture::{self, serials, Setup, TestUser, Told},
 };
 
 const CREATE: [u64; 5] = [1, 0, 0, 0, 0];
@@ -100,8 +100,8 @@ mod tests {
     #[test]
     fn destroy_is_told_of_what_was_there_before_the_mapping() -> Result {
         let setup = Setup::new_unmapped(1000)?;
+        let before = serials(&setup.resolve()?);
 
-        setup.resolve()?;
         setup.ns.map(0, 1000, 1);
         let keyrings = serials(&setup.resolve()?);
         let told = fixture::following(|| {
@@ -110,6 +110,30 @@ mod tests {
         })?;
         assert_eq!(told.count, DESTROY.map(|count| 2 * count));
         assert!(told.is_of(1000, keyrings));
+        assert_eq!(told.users, before.0 ^ keyrings.0);
+        assert_eq!(told.cause, DEATH);
+        Ok(())
+    }
+
+    #[test]
+    fn destroy_is_told_of_what_was_in_a_register_of_its_own() -> Result {
+        let setup = Setup::new_unmapped(1000)?;
+        let other = TestUser::new(1001)?;
+        let cred = fixture::cred(&other, &setup.ns)?;
+
+        // It takes the shared register, so that the other has one for itself.
+        setup.resolve()?;
+        let keyrings = serials(&setup.resolver.resolve(&cred)?);
+        setup.ns.map(0, 1000, 2);
+        let told = fixture::following(|| {
+            other.leave();
+            setup.finish();
+            Ok(())
+        })?;
+        assert_eq!(told.count, DESTROY);
+        assert!(told.is_of(1001, keyrings));
+        assert_eq!(told.cause, DEATH);
+        assert!(fixture::is_gone(keyrings.1));
         Ok(())
     }
 

@@ -120,7 +120,7 @@ impl Inventory {
         self.0.for_each_owner(|owner| {
             let now = state.now();
             let pins = owner.pins();
-            let unpinned = owner.unpinned_for(now);
+            let unpinned = (pins == 0).then(|| owner.unpinned_for(now)).flatten();
 
             for (id, place) in owner.places.lock().by_namespace.iter() {
                 let Some(ns) = state.namespaces.upgrade(*id) else {

@@ -27,9 +27,11 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
             Full,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         Arc,
         Mutex, //
@@ -297,10 +299,21 @@ impl Place {
             Some((register, number, is_own)) => {
                 if self.was_unmapped && number != UNMAPPED {
                     // The UID has a mapping now, and nobody finds these any more.
-                    let mut unnamed = Unlinked::default();
+                    for (register, is_own) in
+                        [(Some(register), false), (self.register.as_deref(), true)]
+                    {
+                        let Some(register) = register else {
+                            continue;
+                        };
+                        let mut unnamed = Unlinked::default();
+                        let result = unnamed.unlink(register, UNMAPPED, [None; 2], |keyring| {
+                            is_own || is_of_user(keyring)
+                        });
 
-                    unnamed.unlink(register, UNMAPPED, [None; 2], is_of_user)?;
-                    unnamed.tell(user.uid(), ns.id(), by_request);
+                        // One of them may be gone without the other.
+                        unnamed.tell(user.uid(), ns.id(), by_request);
+                        result?;
+                    }
                 }
                 unlinked.unlink(register, number, self.known, |keyring| {
                     is_own || is_of_user(keyring)
@@ -312,8 +325,10 @@ impl Place {
         match (&result, &unlinked.user) {
             (Ok(()), _) => {
                 self.is_unlinked = true;
-                // It has been waiting for the other, so it goes now.
-                unlinked.user = unlinked.user.or(self.stranded.take());
+                if unlinked.user.is_none() {
+                    // It has been waiting for the other, so it goes now.
+                    unlinked.user = self.stranded.take();
+                }
                 unlinked.tell(user.uid(), ns.id(), by_request);
             }
             (Err(_), Some(user)) => self.stranded = Some(user.clone()),
@@ -471,9 +486,10 @@ impl Owner {
     /// May be called from any context but NMI.
     pub(crate) fn look(&self, now: Delta) -> Option<Delta> {
         if self.pins() != 0 {
-            // It was about to be seen, or the UID has come back.
-            let _ = self.noticed.cmpxchg(SUSPECTED, 0, Relaxed);
-            return None;
+            // It was about to be seen, or the UID has come back. If it did so while its keyrings
+            // lingered, the check forgets when it had gone.
+            let noticed = self.noticed.cmpxchg(SUSPECTED, 0, Relaxed);
+            return (noticed == Err(NOTICED)).then_some(Delta::ZERO);
         }
         if self.drops.load(Relaxed) != 0 || self.listed.load(Relaxed) != 0 {
             // Somebody has noticed.
@@ -483,7 +499,7 @@ impl Owner {
             Ok(_) => return None,
             Err(SUSPECTED) => {
                 self.unpinned.store(now.as_nanos(), Relaxed);
-                self.noticed.store(NOTICED, Relaxed);
+                self.noticed.store(NOTICED, Release);
                 Event::Missed.count();
             }
             Err(_) => {}
@@ -498,14 +514,16 @@ impl Owner {
         Delta::from_nanos((due - now.as_nanos()).max(0))
     }
 
-    /// Returns for how long nothing has pinned the record of the UID, unless nobody has noticed.
+    /// Returns for how long nothing has pinned the record of the UID, if somebody has noticed that
+    /// and it is not being decided upon right now.
+    ///
+    /// To be asked only if nothing pins it.
     pub(crate) fn unpinned_for(&self, now: Delta) -> Option<Delta> {
-        let is_noticed = self.noticed.load(Relaxed) == NOTICED
-            || self.drops.load(Relaxed) != 0
-            || self.listed.load(Relaxed) != 0;
+        let is_noticed = self.noticed.load(Acquire) == NOTICED
+            || self.drops.load(Acquire) != 0
+            || self.listed.load(Acquire) != 0;
 
-        (self.pins() == 0 && is_noticed)
-            .then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
+        is_noticed.then(|| Delta::from_nanos(now.as_nanos() - self.unpinned.load(Relaxed)))
     }
 
     /// Has the keyrings go when the owner is checked, whatever pins the record of the UID.
