@@ -200,18 +200,6 @@ static void set_fail_nth(int fd, int n)
 		die("fail-nth");
 }
 
-/*
- * Where the stack grows into a part that has no page table yet, which is where chance has put it, a
- * fault of the program's own takes memory.
- */
-static void touch_stack(void)
-{
-	volatile char room[256 * 1024];
-
-	for (size_t i = 0; i < sizeof(room); i += 4096)
-		room[i] = 0;
-}
-
 /* A task that has changed its UID may not arm itself, so it is armed for later beforehand. */
 static void take_path(void)
 {
@@ -219,6 +207,7 @@ static void take_path(void)
 
 	if (fd < 0)
 		die("fail-nth");
+	/* A fault of the program's own, which may need a page table, is not to take memory then. */
 	touch_stack();
 	arm(NEVER, "thread-self");
 	if (path->enter)

@@ -58,4 +58,7 @@ int receive_fd(int sock);
 /* A file opened by the current process. */
 int open_a_file(void);
 
+/* Have memory for more of the stack than anybody here needs. */
+void touch_stack(void);
+
 #endif

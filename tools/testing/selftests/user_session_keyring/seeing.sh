@@ -235,6 +235,13 @@ status_absent() {
 	same "what usk-status returns to others" "$?" 1
 }
 
+# left_is_known UID: it lingers, and that has been noticed.
+left_is_known() {
+	case $(field "$1" left) in
+	"" | -) return 1 ;;
+	esac
+}
+
 # How many lines records has in a state.
 count_records() {
 	awk -v state="$1" '$5 == state { n++ } END { print n + 0 }' "$RECORDS"
@@ -257,7 +264,7 @@ status() {
 	same "keys that are gone" "$(($(counter keys_gone) - keys))" 2
 	write_to "$LINGER" 600
 	leave_secret "$KURT" "lingers"
-	wait_for 10 state_is "$KURT" lingering || complain "it does not linger"
+	wait_for 10 left_is_known "$KURT" || complain "it does not linger"
 	left=$(field "$KURT" left)
 	{ [ "$left" -le 600 ] && [ "$left" -ge 570 ]; } || complain "$left seconds are left of 600"
 	same "what is left of who survives" "$(field "$JANA" left)" -

@@ -16,6 +16,7 @@ cd "$(dirname "$0")" || exit
 TRACERS="trace_cmd: trace-cmd records a life
 perf_script: perf records a life
 bpftrace_script: bpftrace tells a life
+unnoticed: usk-status says that it is not known yet since when a UID is gone
 json: what usk-status and usk-pins say as JSON is JSON
 pins: usk-pins explains processes, pipes and epoll, and counts the rest, which bpftrace finds
 pins_left: usk-pins tells of pipes that are left, and with bpftrace of files
@@ -33,6 +34,7 @@ PIET=5504
 RITA=5505
 SVEN=5506
 TARA=5507
+RUTH=5508
 
 # tracer COMMAND...: its libraries are for itself alone.
 tracer() {
@@ -149,6 +151,27 @@ json() {
 	unload
 }
 
+# It is found within seconds: here there are so few records that they are read in time.
+says_that_it_is_not_known() {
+	./usk-status >"$WORK/status"
+	./usk-status --json >"$WORK/json"
+	grep -q "^    UID $RUTH, namespace [0-9]*: gone just now\$" "$WORK/status" &&
+		grep -q "\"uid\": $RUTH, .*\"gone_for\": null, \"left\": null}" "$WORK/json"
+}
+
+unnoticed() {
+	load
+	die_unnoticed "$RUTH"
+	write_to "$LINGER" 600
+	wait_for 3 says_that_it_is_not_known || {
+		complain "it does not say so:"
+		sed 's/^/#   /' "$WORK/status" "$WORK/json"
+	}
+	write_to "$LINGER" 0
+	ends "$us" "the pair"
+	unload
+}
+
 # hold UID: what a process of the UID, or one that was, has open, in Python.
 HOLD='
 import ctypes, os, select, sys, time
@@ -261,7 +284,7 @@ lay_out_tracers() {
 
 live_all_the_time() {
 	while :; do
-		./as "$TARA" keyctl id @us
+		user_session "$TARA" >/dev/null
 		sleep 0.5
 	done
 }
@@ -280,10 +303,12 @@ documented() {
 		note "$(sed -n '1s/^# //p' "$block")"
 		PATH=$WORK/bin:$PATH sh -eux "$block" >"$WORK/said" 2>&1 ||
 			complain "it returned $?"
-		grep -q "uid=$TARA .*cause=death\|UID $TARA has lost\|UID 1002: [1-9][0-9]* pins" "$WORK/said" ||
-			complain "it shows nothing"
+		grep -qE "uid=$TARA .*cause=death|UID $TARA has lost|UID 1002: [1-9]+ pins" \
+			"$WORK/said" || complain "it shows nothing"
 		no_complaints || tail -n 40 "$WORK/said" | sed 's/^/#   /'
 	done
+	# Who comes and goes without the module is not ended.
+	stop_all
 	unload
 }
 

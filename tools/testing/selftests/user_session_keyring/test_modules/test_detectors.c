@@ -141,7 +141,7 @@ static void might_sleep_in_atomic(void)
 	raw_spin_unlock(&lock);
 }
 
-/* As in a handler of ftrace: no mistake, unless spinlocks sleep. */
+/* As in the handler of a function probe: no mistake, unless spinlocks sleep. */
 static void spinlock_in_atomic(void)
 {
 	static DEFINE_SPINLOCK(lock);
