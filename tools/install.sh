@@ -13,6 +13,9 @@ SRC=$(cd "$(dirname "$0")/.." && pwd)
 : "${PREFIX:=/usr/local}"
 : "${RELEASES:=}"	# releases, instead of all that have headers
 
+# What kdir.sh ends with for a kernel that it has no build folder for.
+UNFIT=77
+
 # What the module is built from, and what takes it away again.
 SOURCES=(COPYING Kbuild Makefile dkms.conf kunit rust)
 SOURCES+=(tools/check-kdir.sh tools/kdir.sh tools/uninstall.sh)
@@ -60,12 +63,21 @@ put_files() {
 	echo /etc/modules-load.d/user_session_keyring.conf >> "$DESTDIR$copy/installed"
 }
 
-# DKMS would run it, too, but puts what it says into a log.
+# DKMS would run it, too, but puts what it says into a log. A kernel that it cannot be built for is
+# passed over if there is another and nobody has named it: it may be one that was updated.
 need_kdirs() {
-	local kernel
+	local kernel status ready=()
 	for kernel in "${kernels[@]}"; do
-		"$SRC/tools/kdir.sh" "$kernel" "/lib/modules/$kernel/build"
+		status=0
+		"$SRC/tools/kdir.sh" "$kernel" "/lib/modules/$kernel/build" || status=$?
+		if ((status == 0)); then
+			ready+=("$kernel")
+		elif [[ -n $RELEASES ]] || ((status != UNFIT)); then
+			exit "$status"
+		fi
 	done
+	((${#ready[@]} > 0)) || exit "$UNFIT"
+	kernels=("${ready[@]}")
 }
 
 # In a chroot the kernel that runs is somebody else's.

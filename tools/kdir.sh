@@ -48,8 +48,8 @@ check_packages() {
 		/usr/include/libelf.h libelf-dev
 		/usr/include/openssl/evp.h libssl-dev
 		/usr/lib/rustlib/src/rust/library/core/src/lib.rs rust-src
-		$source linux-source-$series
 	END
+	[[ -e $source ]] || is_made || missing+=("linux-source-$series")
 	((${#missing[@]} == 0)) ||
 		refuse "packages are missing to build for $release: apt install ${missing[*]}"
 }
@@ -57,6 +57,18 @@ check_packages() {
 # version PACKAGE: the installed one.
 version() {
 	dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo none
+}
+
+# Whether it is there, for these headers and this compiler. linux-source may be that of the next
+# kernel by now.
+is_made() {
+	local made
+	made=$(what_is_made)
+	[[ $made = "$(cat "$kdir/made" 2>/dev/null)" ]]
+}
+
+what_is_made() {
+	echo "$(version "linux-headers-$release"), $(rustc --version 2>/dev/null)"
 }
 
 # Metadata of another compiler or of another source is worth nothing.
@@ -69,6 +81,9 @@ check_versions() {
 			refuse "$release was built by $wanted, not by $have: install that"
 	done
 	wanted=$(version "linux-headers-$release")
+	[[ $wanted != none ]] ||
+		refuse "the headers of $release are of no package, and lack Rust's metadata:" \
+			"run make modules_prepare where that kernel was built"
 	have=$(version "linux-source-$series")
 	[[ $have = "$wanted" ]] ||
 		refuse "linux-source-$series is $have, and the headers of $release are $wanted:" \
@@ -124,7 +139,7 @@ assemble() {
 	cp -rs "$(readlink -f "$headers/scripts")/." "$new/scripts"
 	mv "$work/out/scripts/target.json" "$new/scripts/"
 	mv "$work/out/rust/"*.rmeta "$work/out/rust/"*.so "$new/rust/"
-	echo "$made" > "$new/made"
+	what_is_made > "$new/made"
 	rm -rf "$kdir"
 	mv -T "$new" "$kdir"
 }
@@ -156,9 +171,8 @@ if [[ -e $headers/rust/libkernel.rmeta ]]; then
 	exit
 fi
 check_packages
+! is_made || exit 0
 check_versions
-made="$(version "linux-headers-$release"), $(rustc --version)"
-[[ $made != "$(cat "$kdir/made" 2>/dev/null)" ]] || exit 0
 
 have=$(df --output=avail -BM "$KDIRS" | tail -n 1 | tr -dc 0-9)
 ((have >= 1000)) || refuse "no disk space: $KDIRS has $have MB free, 1000 MB are needed"
