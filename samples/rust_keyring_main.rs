@@ -35,8 +35,8 @@
 //!    cat: read error: Required key not available
 //!    ```
 //!
-//! 3. End all processes of that user, and come back. If `user_session_keyring` is loaded the secret
-//!    is gone.
+//! 3. End all processes of that user, and come back after a second or two. If
+//!    `user_session_keyring` is loaded the secret is gone.
 //!
 //! 4. Remove the module. Secrets stay where they are, until their UID ends them.
 //!

@@ -21,6 +21,7 @@ else
 	need_module stock "$RUN/payload" ${SAMPLES:+SAMPLES="$SAMPLES"}
 	append=(usk.shell)
 fi
+cp "$SRC/tools/usk-status" "$RUN/payload/"
 cp "$SRC/tools/guest/shell.sh" "$RUN/payload/run"
 choose_accelerator
 qemu "$RUN/vm" stock "$RUN/payload" 1d "$ACCEL" "${append[@]}" || true

@@ -36,9 +36,16 @@
 //! 3. End the daemon. The secret is still there, until the last process of that UID exits.
 //!
 //!    ```text
-//!    $ kill %1
+//!    $ kill $!
 //!    $ anchor get token
 //!    hunter2
+//!    ```
+//!
+//! 4. Log out, and come back after a second or two, with `user_session_keyring` loaded.
+//!
+//!    ```text
+//!    $ anchor get token
+//!    anchor: token: nothing is kept under this name
 //!    ```
 
 use std::{

@@ -21,6 +21,7 @@ list_blocks() {
 lay_out() {
 	mkdir -p rust samples tools
 	ln -sf ../usk-status tools
+	ln -sf "$PWD/usk-status" "$PWD/anchor" /bin
 	for file in *.ko; do
 		case $file in
 		"$MODULE.ko") ln -sf "../$file" rust ;;
@@ -33,7 +34,7 @@ lay_out() {
 play() {
 	grep -q "^insmod .*$MODULE.ko\|^# without the module\$" "$1" || load
 	no_complaints || return
-	PATH=$PWD/tools:$PATH sh -eux "$1" >"$WORK/output" 2>&1 || {
+	sh -eux "$1" >"$WORK/output" 2>&1 || {
 		complain "it returned $?:"
 		tail -n 40 "$WORK/output" | sed 's/^/#   /'
 	}
