@@ -47,7 +47,7 @@ run "checkpatch, ${#code[@]} files" "${checkpatch[@]}" --max-line-length=100 -f 
 # Nd is a macro of man pages.
 run "codespell" codespell --quiet-level=2 --skip=COPYING --ignore-words-list=nd .
 # The middle one may be a heading.
-run "what a merge has left" sh -c '! grep -rnE "^(<{7}|>{7})( |$)" .'
+run "what a merge has left" sh -c 'grep -rnE "^(<{7}|[|]{7}|>{7})( |$)" .; [ $? = 1 ]'
 echo "check: every file starts with its licence"
 bare=$(cd "$STATE/build/check" && find . -type f -exec sh -c '
 	for file; do

@@ -50,7 +50,8 @@ results_of() {
 sources_key() {
 	sync_sources kernels
 	(cd "$STATE/build/kernels" &&
-		find rust samples tools/guest tools/testing/selftests -type f -print0 |
+		find rust tools/guest/{init,initramfs.sh,demo.sh,debug-exit.c} \
+			tools/testing/selftests -type f -print0 |
 		sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-10)
 }
 
