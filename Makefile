@@ -37,7 +37,7 @@ samples: check-kdir		## build the samples for KDIR
 		--target-dir $(daemon)/target
 
 clean:				## remove what a build left in this folder
-	$(kbuild) clean
+	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf $(daemon)/target
 
 rust-analyzer: check-kdir	## write rust-project.json for rust-analyzer
@@ -99,6 +99,8 @@ help:				## this list
 	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18 | sed 's/^/  /'
 	@echo 'Variables:'
 	@echo '  KDIR              the kernel build folder ($(KDIR))'
+	@echo '  RUSTC             the compiler that check-kdir asks for its version (rustc)'
+	@echo '  LLVM              1 if clang has built that kernel (found out)'
 	@echo '  PREFIX            for install: where pages and commands go (/usr/local)'
 	@echo '  DESTDIR           for install: put files below this folder, and build nothing'
 	@echo '  RELEASES          for install: kernels (all that the module is for)'
@@ -108,10 +110,10 @@ help:				## this list
 	@echo '  MIRROR            the Debian mirror (as in the configuration of apt)'
 	@echo '  ACCEL             auto, tcg or kvm (auto: KVM if a guest really boots with it)'
 	@echo '  USK_CACHE         the folder for build root, kernels and builds (in the user'\''s cache)'
-	@echo '  GDB               for shell: have it debugged by make gdb, from another terminal'
-	@echo '  DUMP              for gdb: debug what make dump has written'
-	@echo '  FILTER            for kunit: a glob of suites, or of suite.test'
+	@echo '  GDB               for shell: 1 has it debugged by make gdb, from another terminal'
+	@echo '  DUMP              for gdb: 1 debugs what make dump has written'
+	@echo '  FILTER            for kunit: a glob of suites, or of suite.test (all)'
 	@echo '  KERNELS           for kernels: some of them, as in 7.3/rt-amd64 (all)'
 	@echo '  STAGES            for proof: some of its stages (all)'
-	@echo '  SAMPLES           for shell: m puts the samples into the guest, in /payload'
+	@echo '  SAMPLES           for shell: m puts the samples into the guest, in samples/'
 	@echo '  SIGNOFF           for series: who signs the patches off (as git is configured)'

@@ -120,7 +120,7 @@ def read_man(page, lines):
         elif shown:
             yield Block(page, begin, place, shown)
             shown, place = [], "guest"
-        elif line.startswith('.\\" place: '):
+        if line.startswith('.\\" place: '):
             place = line.removeprefix('.\\" place: ')
 
 
@@ -175,7 +175,9 @@ class Checkout:
             complain(block.page, block.line,
                      f"not on this host, name a test that has it: {command}")
         if targets & LONG or ELSEWHERE.search(command):
-            return f"DRY_RUN=1 {command}"
+            # The point release that the test has been told is one of its own series.
+            pin = "KERNEL_PIN= " if "KERNEL_SERIES=" in command else ""
+            return f"{pin}DRY_RUN=1 {command}"
         for target in targets & SPOKEN_TO.keys():
             return f"on_terminal {SPOKEN_TO[target]} {command}"
         if targets & REMOVING:

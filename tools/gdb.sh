@@ -7,14 +7,15 @@
 . "$SRC/tools/debug.sh"
 
 need_root
-need_gdb
-# Control-C is gdb's.
-trap : INT
 if [[ ${1-} = --dump ]]; then
 	shift
 	[[ -e $STATE/dump/memory ]] || die "there is no dump: run make dump"
-	run_gdb "$STATE/dump" "target core /mnt/cache/dump/memory" "$@"
+	dir=$STATE/dump target="target core /mnt/cache/dump/memory"
 else
 	dir=$(debuggee)
-	run_gdb "$dir" "target remote $(inside "$dir")/gdb" "$@"
+	target="target remote $(inside "$dir")/gdb"
 fi
+need_gdb
+# Control-C is gdb's.
+trap : INT
+run_gdb "$dir" "$target" "$@"

@@ -34,6 +34,8 @@ space_ran_out() {
 }
 
 become_root() {
+	[[ $(realpath -m "$USK_CACHE")/ != "$SRC"/* ]] ||
+		die "USK_CACHE=$USK_CACHE lies within the sources: name a folder elsewhere"
 	mkdir -p "$USK_CACHE" 2>/dev/null ||
 		die "cannot create the cache folder $USK_CACHE:" \
 			"set USK_CACHE to a folder you may write to"
@@ -62,6 +64,12 @@ setup() {
 	[[ $KERNEL_SERIES =~ ^[0-9]+\.[0-9]+$ ]] ||
 		die "KERNEL_SERIES=$KERNEL_SERIES is not a kernel series:" \
 			"give it as in KERNEL_SERIES=7.3"
+	printf '%s\n' 7.2 "$KERNEL_SERIES" | sort -CV ||
+		die "KERNEL_SERIES=$KERNEL_SERIES is older than all that the module is for: use" \
+			"7.2 or 7.3"
+	[[ $KERNEL_PIN = "$KERNEL_SERIES" || $KERNEL_PIN = "$KERNEL_SERIES".+([0-9]) ]] ||
+		die "KERNEL_PIN=$KERNEL_PIN is no point release of $KERNEL_SERIES:" \
+			"give it as in KERNEL_PIN=$KERNEL_SERIES.4"
 	case $FLAVOUR in
 	amd64 | cloud-amd64 | rt-amd64) ;;
 	*) die "FLAVOUR=$FLAVOUR is not known: use amd64, cloud-amd64 or rt-amd64" ;;

@@ -39,8 +39,8 @@ guest() {
 
 # test_payload KIND KERNEL SCRIPT SECONDS SECONDS_FULL [APPEND...]: SCRIPT, of the end-to-end tests,
 # is what the guest runs. It lists its tests itself, and finds in the file "size" how much of them
-# is asked for, in "kernel" which one it is, in "patience" how slow that is, and in "watched" whether
-# there are detectors, to which some of it makes no difference.
+# is asked for, in "kernel" which one it is, in "patience" how slow that is, and in "watched"
+# whether there are detectors, to which some of it makes no difference.
 test_payload() {
 	local kind=$1 kernel=$2 script=$3 seconds=$4 full=$5 dir tree payload=$RUN/$1
 	shift 5

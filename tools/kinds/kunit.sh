@@ -19,15 +19,15 @@ test_kunit_rt() {
 run_kunit() {
 	local kind=$1 kernel=$3 dir payload=$RUN/$1
 	dir=$(results "$kind")
-	need_kernel "$kernel"
-	need_module "$kernel" "$payload"
-	cp "$SRC/tools/guest/kunit.sh" "$payload/run"
-	printf %s "${FILTER:-*}" > "$payload/filter"
 	in_root python3 /mnt/src/tools/kunit_tests.py "${FILTER:-*}" /mnt/src/rust /mnt/src/kunit \
 		> "$dir/expected"
 	[[ -s $dir/expected ]] ||
 		die "no KUnit test matches FILTER=${FILTER-}:" \
 			"give a glob of suites, or of suite.test"
+	need_kernel "$kernel"
+	need_module "$kernel" "$payload"
+	cp "$SRC/tools/guest/kunit.sh" "$payload/run"
+	printf %s "${FILTER:-*}" > "$payload/filter"
 	test_guest "$kind: run in the $kernel kernel" "$dir" "$kernel" "$payload" "$2" "$ACCEL"
 	read_kunit "$dir"
 }

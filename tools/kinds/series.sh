@@ -9,8 +9,8 @@
 test_series() {
 	: "${SIGNOFF:=$(identity)}"
 	[[ $SIGNOFF =~ ^[^\<\>]*[^\<\>\ ]\ \<[^\<\>\ ]+@[^\<\>\ ]+\>$ ]] ||
-		die "nobody signs the patches off: set SIGNOFF='Name <mail>'," \
-			"or user.name and user.email of git"
+		die "SIGNOFF='$SIGNOFF' does not say who signs the patches off: set it to" \
+			"'Name <mail>', or user.name and user.email of git"
 	need_kernel kunit
 	need_git
 	locked series run_series "$(results series)"
