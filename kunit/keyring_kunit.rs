@@ -264,6 +264,8 @@ pub(crate) mod tests {
             expected.sort_unstable();
             assert_eq!(found.len(), count);
             assert!(found[..] == expected[..]);
+            assert_eq!(outer.len(), 2 * count);
+            assert_eq!(outer.is_empty(), count == 0);
         }
         Ok(())
     }

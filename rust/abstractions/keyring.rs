@@ -300,6 +300,13 @@ impl Keyring {
         }
     }
 
+    /// Returns whether there is no link at this moment.
+    ///
+    /// May be called from any context.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Removes all links from this keyring.
     ///
     /// Sleeps, and takes the semaphore of the keyring.
