@@ -12,9 +12,9 @@
 # Kinds of tests in tools/kinds, those that take longest first.
 ALL=(
 	takeovers takeovers-2 takeovers-3 takeovers-4 keyutils-limits differential storms upheavals
-	end-to-end-kasan storms-kasan keyutils end-to-end leaks storms-kcsan end-to-end-rt storms-rt
-	faults-kasan faults kunit-kasan kunit-rt threats kunit commands gdb trace host samples
-	tracers commands-guest detectors-kasan detectors-kcsan detectors-rt docs memory
+	end-to-end-kasan storms-kasan keyutils end-to-end leaks storms-kcsan faults-kasan faults
+	kunit-kasan kunit-rt threats kunit commands gdb trace host samples tracers commands-guest
+	detectors-kasan detectors-kcsan detectors-rt docs memory
 )
 # Guests wait for time to pass as much as they work.
 SLOTS=$(($(nproc) * 3 / 2))

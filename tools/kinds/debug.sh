@@ -26,14 +26,6 @@ test_storms_kcsan() {
 	tell_foreign_races storms-kcsan
 }
 
-test_end_to_end_rt() {
-	test_payload end-to-end-rt rt run 1800 1800
-}
-
-test_storms_rt() {
-	SIZE=short test_payload storms-rt rt storms.sh 1500 1500
-}
-
 # tell_foreign_races KIND: those that do not count are in a file.
 tell_foreign_races() {
 	local dir
